@@ -1,0 +1,185 @@
+/**
+ * The native addon's facade: the only TypeScript that loads `build/native/anteroom.node`, and the shape of
+ * what is in it. Each process loads the whole addon and uses one part of it.
+ *
+ * Packets never pass here: the transport moves them between UDP and TUN in its own threads. What crosses is
+ * handshake datagrams (bounded ring), activity reports (at most one batch per `ACTIVITY_INTERVAL`), and keys
+ * going in. Methods throw `Error` with `code` (an errno name such as `EPERM`) and the system call in the message.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { Fault } from '../wire/errors.ts';
+
+/** A UDP source or destination: 4 or 16 address bytes and a port. */
+export interface NativeEndpoint {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+/** A handshake datagram (message types 1, 2 and 3 or anything else that isn't type 4), as received. */
+export interface HandshakeDatagram {
+  readonly from: NativeEndpoint;
+  readonly bytes: Uint8Array;
+}
+
+/** What one peer's transport did since the last report. Flags are `activity` bits, ored. */
+export interface ActivityReport {
+  readonly peer: number;
+  readonly flags: number;
+  /** Totals since the peer was added, inner bytes that were authenticated. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  /** Outer address of the last authenticated packet (roaming, whitepaper section 6.3). */
+  readonly endpoint?: NativeEndpoint;
+  /** Local index of the keypair that received, when RECEIVED or CONFIRMED is set. */
+  readonly localIndex?: number;
+}
+
+/** Bits of `ActivityReport.flags`. */
+export const activity = {
+  /** Data (not a keepalive) was sent. */
+  SENT_DATA: 1,
+  /** Anything authenticated was sent, keepalives too. */
+  SENT_ANY: 2,
+  /** Data (not a keepalive) arrived and was authentic. */
+  RECEIVED_DATA: 4,
+  /** Anything authentic arrived. */
+  RECEIVED_ANY: 8,
+  /** The first authentic packet on a responder's keypair: it is confirmed and now the one to send with. */
+  CONFIRMED: 16,
+  /** A packet for the peer waits and there is no keypair to send it with. Reported at once, not batched. */
+  NEED_HANDSHAKE: 32,
+  /** A keypair refused to send because a limit (messages or age) was passed. */
+  EXPIRED: 64,
+  /** A packet was dropped: inner source not in allowed IPs. */
+  BAD_SOURCE: 128,
+} as const;
+
+/** A transport keypair. Keys are 32 bytes and are copied; the caller wipes its own. */
+export interface NativeKeypair {
+  readonly peer: number;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  /** Initiators may send at once; responders after the first authentic packet. */
+  readonly initiator: boolean;
+}
+
+export interface TransportOptions {
+  readonly interfaceName: string;
+  readonly mtu: number;
+  readonly port: number;
+  /** Addresses of the TUN interface: bytes and prefix length. */
+  readonly addresses: readonly { readonly address: Uint8Array; readonly prefix: number }[];
+  /** Prefixes routed into the TUN (peers), and prefixes made local on lo (AnyIP, the broker's listeners). */
+  readonly routes: readonly { readonly address: Uint8Array; readonly prefix: number }[];
+  readonly local: readonly { readonly address: Uint8Array; readonly prefix: number }[];
+  /** Called on the main thread. */
+  readonly onHandshake: (batch: readonly HandshakeDatagram[]) => void;
+  readonly onActivity: (batch: readonly ActivityReport[]) => void;
+  /** The transport stopped by itself: a system call failed for good. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Counters of the whole transport since it opened. */
+export interface TransportCounters {
+  readonly udpReceived: number;
+  readonly udpSent: number;
+  readonly tunRead: number;
+  readonly tunWritten: number;
+  readonly dropUnknownIndex: number;
+  readonly dropAuthentication: number;
+  readonly dropReplay: number;
+  readonly dropMalformed: number;
+  readonly dropBadSource: number;
+  readonly dropNoRoute: number;
+  readonly dropHandshakeRing: number;
+  readonly dropQueue: number;
+}
+
+/** TUN device, UDP sockets (IPv4 and IPv6 on one port) and the AEAD worker between them. Needs CAP_NET_ADMIN. */
+export interface NativeTransport {
+  /** Port the sockets are bound to. */
+  readonly port: number;
+  /** `peer` is the caller's own number, 0 to 4095. Replaces an existing peer's allowed IPs. */
+  setPeer(
+    peer: number,
+    allowedIps: readonly { readonly address: Uint8Array; readonly prefix: number }[],
+  ): void;
+  removePeer(peer: number): void;
+  setEndpoint(peer: number, endpoint: NativeEndpoint): void;
+  /**
+   * Install a keypair: an initiator's becomes current, a responder's becomes next until confirmed. The
+   * previous one stays for receiving. Packets that waited are sent when the keypair may send.
+   */
+  setKeypair(keypair: NativeKeypair): void;
+  /** Forget one keypair, wiping its keys; unknown indices are ignored. */
+  removeKeypair(localIndex: number): void;
+  /** Send an empty transport message to the peer, when it has a keypair that may send. */
+  sendKeepalive(peer: number): void;
+  /** Send a handshake datagram. Best effort, as UDP is. */
+  sendHandshake(to: NativeEndpoint, bytes: Uint8Array): void;
+  /** Drop the packets that wait for a handshake. */
+  dropQueue(peer: number): void;
+  counters(): TransportCounters;
+  /** Stop the threads, close everything, wipe keys. The TUN interface goes with it. */
+  close(): void;
+}
+
+/** Frames out of a capture ring: `count` records in `bytes`, packed; see `native/net/packet_ring.h` for the layout. */
+export interface CaptureOptions {
+  readonly interfaceName: string;
+  /** Bytes kept of each frame. */
+  readonly snapLength: number;
+  /**
+   * One batch at most every 20 ms. `bytes`: repeated {u32le record length, u32le frame length on the wire,
+   * f64le epoch ms, frame bytes, padding to 8}. Valid only during the call.
+   */
+  readonly onFrames: (bytes: Uint8Array, count: number) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** A TPACKET_V3 receive ring in promiscuous mode. It has no way to send. Needs CAP_NET_RAW. */
+export interface NativeCapture {
+  statistics(): { readonly packets: number; readonly drops: number };
+  close(): void;
+}
+
+/** Credentials of the process at the other end of a connected Unix socket (SO_PEERCRED, unix(7)). */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Addon {
+  openTransport(options: TransportOptions): NativeTransport;
+  openCapture(options: CaptureOptions): NativeCapture;
+  /** `fd`: descriptor of a connected Unix stream socket. */
+  peerCredentials(fd: number): PeerCredentials;
+  /** sd_notify(3): sends `state` to $NOTIFY_SOCKET; false when there is none. */
+  notify(state: string): boolean;
+  /** No core dumps, no ptrace by others: PR_SET_DUMPABLE 0 and RLIMIT_CORE 0. */
+  hardenProcess(): void;
+}
+
+let loaded: Addon | undefined;
+
+/** Load the addon once. Fault ADDON_UNAVAILABLE names the file and why. */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  const file =
+    process.env['ANTEROOM_ADDON'] ??
+    fileURLToPath(new URL('../../build/native/anteroom.node', import.meta.url));
+  try {
+    loaded = createRequire(import.meta.url)(file) as Addon;
+  } catch (cause) {
+    throw new Fault(
+      'ADDON_UNAVAILABLE',
+      `${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  return loaded;
+}

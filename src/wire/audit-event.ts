@@ -1,0 +1,126 @@
+/**
+ * The typed audit event: what processes hand to the audit log, before it gets its sequence number and time.
+ * One shape per `kind`; a consumer that knows no kind can still read `kind`, `at` and `origin`.
+ *
+ * No patient data: events name users, devices, resources, protocol units and reasons. Object identifiers
+ * (SOP instance, message control id) are left out on purpose; the device's own log holds them.
+ */
+import { z } from 'zod';
+import { action, kexMode } from './action.ts';
+import { endpoint } from './address.ts';
+import { grant, refusal, subject, target } from './grant.ts';
+import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
+
+const kinds = {
+  /** A process began or ended its work. */
+  'process.start': z.strictObject({ process: processName, version: z.string() }),
+  'process.stop': z.strictObject({ process: processName, reason: z.string() }),
+  /** A policy set became the one that decides. `digest`: SHA-256 of its bytes, hexadecimal. */
+  'policy.activated': z.strictObject({
+    revision: z.string(),
+    digest: z.string(),
+    policies: z.number().int(),
+  }),
+  /** A tunnel session was confirmed: equal identity on both ends. */
+  'tunnel.session': z.strictObject({
+    peer: peerId,
+    tunnelSession: tunnelSessionId,
+    role: z.enum(['initiator', 'responder']),
+    kex: kexMode,
+    rekeyOf: tunnelSessionId.optional(),
+    endpoint,
+  }),
+  /** A handshake was refused for a reason worth a record; floods are counted, not recorded one by one. */
+  'tunnel.refused': z.strictObject({
+    endpoint,
+    peer: peerId.optional(),
+    publicKey: publicKeyText.optional(),
+    reason: z.string(),
+    count: z.number().int().positive(),
+  }),
+  /** Written and durable before the first byte goes to the device. */
+  'session.start': z.strictObject({ grant }),
+  'session.refused': z.strictObject({ refusal }),
+  /** A protocol unit that the session was permitted: the first of its kind one by one, the rest counted in session.end. */
+  'session.unit': z.strictObject({ session: sessionId, unit: z.string(), action, subject, target }),
+  /** A protocol unit that was refused in the protocol's own way. */
+  'session.unit.refused': z.strictObject({
+    session: sessionId,
+    unit: z.string(),
+    action: action.optional(),
+    reason: z.string(),
+    subject,
+    target,
+  }),
+  'session.end': z.strictObject({
+    session: sessionId,
+    subject,
+    target,
+    reason: z.string(),
+    durationMs: z.number().int().nonnegative(),
+    /** Bytes towards the device and towards the user. */
+    bytesToDevice: z.number().int().nonnegative(),
+    bytesToUser: z.number().int().nonnegative(),
+    units: z.record(z.string(), z.number().int().positive()),
+  }),
+  /** The sensor saw a device for the first time, or learnt something new of what it is. */
+  'device.observed': z.strictObject({
+    mac: z.string(),
+    addresses: z.array(z.string()),
+    vendor: z.string().optional(),
+    what: z.array(z.string()),
+  }),
+  /** An operator did something on the local page or the command line. */
+  'operator.action': z.strictObject({
+    operator: z.string(),
+    verb: z.string(),
+    object: z.string(),
+    outcome: z.enum(['done', 'refused']),
+  }),
+  /** A health item changed its level. */
+  'health.changed': z.strictObject({
+    item: z.string(),
+    level: z.enum(['ok', 'warning', 'critical']),
+    text: z.string(),
+  }),
+} as const;
+
+export type AuditKind = keyof typeof kinds;
+
+const eventSchemas = Object.entries(kinds).map(([kind, body]) =>
+  z.strictObject({ kind: z.literal(kind), at: z.number().int().nonnegative(), origin: processName, body }),
+);
+export const auditEvent = z.discriminatedUnion(
+  'kind',
+  eventSchemas as unknown as [z.ZodObject, ...z.ZodObject[]],
+) as unknown as z.ZodType<AuditEvent>;
+
+/** `at`: epoch ms at the origin. `origin`: the process that says so (checked against the socket's credentials). */
+export type AuditEvent = {
+  [K in AuditKind]: {
+    kind: K;
+    at: number;
+    origin: z.infer<typeof processName>;
+    body: z.infer<(typeof kinds)[K]>;
+  };
+}[AuditKind];
+
+export type AuditBody<K extends AuditKind> = z.infer<(typeof kinds)[K]>;
+
+/** A record as the log holds it. `seq` counts from 0; `time` is the log's own clock, epoch ms. */
+export const auditRecord = z.strictObject({
+  seq: z.number().int().nonnegative(),
+  time: z.number().int().nonnegative(),
+  event: auditEvent,
+  /** RFC 6962 leaf hash of the canonical record, hexadecimal. */
+  leaf: z.string(),
+});
+export type AuditRecord = z.infer<typeof auditRecord>;
+
+/** Head of the tree: size and RFC 6962 root (hexadecimal) at a time. */
+export const treeHead = z.strictObject({
+  size: z.number().int().nonnegative(),
+  root: z.string(),
+  time: z.number().int().nonnegative(),
+});
+export type TreeHead = z.infer<typeof treeHead>;

@@ -1,0 +1,193 @@
+/**
+ * The gateway's configuration: one strict schema, defaults inside it, unknown keys are errors that name
+ * the path. JSON, read by `platform/config.ts`; every process reads the same file.
+ *
+ * Secrets are never in it: key material is named by file.
+ */
+import { z } from 'zod';
+import { protocol } from './action.ts';
+import { endpoint, ipAddress, ipPrefix, port } from './address.ts';
+import { posture } from './grant.ts';
+import { deviceId, peerId, publicKeyText, resourceId, siteId, userId } from './ids.ts';
+
+/** Absolute path of a file or folder. */
+const path = z.string().regex(/^\//, 'must be an absolute path').max(4096);
+/** Linux interface name, IFNAMSIZ - 1. */
+const interfaceName = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, 'must be an interface name');
+const uid = z.number().int().min(0).max(4294967294);
+
+const site = z.strictObject({ id: siteId, name: z.string().min(1).max(100) });
+
+const tunnel = z.strictObject({
+  interface: interfaceName.default('anteroom0'),
+  listen: z.strictObject({ port: port.default(51820) }).prefault({}),
+  /** File of the static private key, base64 in one line, readable by the tunnel process alone. */
+  privateKeyFile: path,
+  /** The gateway's own addresses on the tunnel interface, with prefix length. */
+  addresses: z.array(ipPrefix).min(1),
+  mtu: z.number().int().min(1280).max(9000).default(1420),
+});
+
+const peer = z.strictObject({
+  id: peerId,
+  publicKey: publicKeyText,
+  presharedKeyFile: path.optional(),
+  /** Source addresses this peer may use inside the tunnel; they identify it to the broker. */
+  allowedIps: z.array(ipPrefix).min(1),
+  /** Where to reach the peer before it has spoken; roaming replaces it. */
+  endpoint: endpoint.optional(),
+  /** Seconds between keepalives, 0 for none. */
+  persistentKeepalive: z.number().int().min(0).max(65535).default(0),
+  user: userId,
+  /** What the user's own device is, and its posture until a report says otherwise. */
+  userDevice: z.string().min(1).max(100),
+  posture: posture.default({ level: 'unknown', score: 50 }),
+});
+
+const user = z.strictObject({
+  id: userId,
+  name: z.string().min(1).max(100),
+  roles: z.array(z.string().min(1).max(64)).min(1),
+});
+
+const device = z.strictObject({
+  id: deviceId,
+  name: z.string().min(1).max(100),
+  class: z.string().min(1).max(64),
+  unit: z.string().min(1).max(64).default('unassigned'),
+  address: ipAddress,
+});
+
+const resource = z.strictObject({
+  id: resourceId,
+  device: deviceId,
+  protocol,
+  /** Virtual address and port inside `overlay.resources`; unique. */
+  virtual: endpoint,
+  /** Port on the device. */
+  port,
+  ephi: z.boolean().default(true),
+});
+
+const overlay = z.strictObject({
+  /** Every address used inside the tunnel. */
+  prefix: ipPrefix.default('100.96.0.0/16'),
+  /** The part of it that the broker listens on (AnyIP). */
+  resources: ipPrefix.default('100.96.128.0/17'),
+});
+
+const limits = z.strictObject({
+  /** Open sessions from one peer, and in all. */
+  sessionsPerPeer: z.number().int().min(1).default(64),
+  sessions: z.number().int().min(1).default(1024),
+  /** How long a device may take to accept a connection, and to say its first byte, ms. */
+  connectMs: z.number().int().min(100).default(5_000),
+  firstByteMs: z.number().int().min(100).default(15_000),
+  /** Idle and absolute limits of a session where policy gives none, ms. */
+  idleMs: z.number().int().min(1_000).default(900_000),
+  sessionMs: z.number().int().min(1_000).default(43_200_000),
+});
+
+/** User ids of the processes: who may use which local socket. The image's sysusers.d uses the same numbers. */
+const uids = z.strictObject({
+  tunnel: uid.default(971),
+  sensor: uid.default(972),
+  broker: uid.default(973),
+  control: uid.default(974),
+  audit: uid.default(975),
+  /** Operators who may use the command line, besides root. */
+  operators: z.array(uid).default([]),
+});
+
+export const configSchema = z
+  .strictObject({
+    site,
+    /** Sockets live here, one folder a process. */
+    runtimeDir: path.default('/run/anteroom'),
+    /** Stores live here, one folder a process. */
+    stateDir: path.default('/var/lib/anteroom'),
+    logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    uids: uids.prefault({}),
+    overlay: overlay.prefault({}),
+    tunnel,
+    peers: z.array(peer).max(4096).default([]),
+    users: z.array(user).max(16384).default([]),
+    devices: z.array(device).max(4096).default([]),
+    resources: z.array(resource).max(4096).default([]),
+    policy: z.strictObject({ file: path }),
+    broker: z.strictObject({ limits: limits.prefault({}) }).prefault({}),
+    sensor: z.strictObject({ interfaces: z.array(interfaceName).min(1).default(['enclave0']) }).prefault({}),
+    audit: z
+      .strictObject({
+        /** Appends are refused when fewer bytes are free on the store's file system. */
+        reserveBytes: z
+          .number()
+          .int()
+          .min(0)
+          .default(16 * 1024 * 1024),
+      })
+      .prefault({}),
+    status: z
+      .strictObject({
+        listen: z
+          .strictObject({ address: ipAddress.default('127.0.0.1'), port: port.default(8420) })
+          .prefault({}),
+      })
+      .prefault({}),
+  })
+  .superRefine((config, context) => {
+    const report = (at: (string | number)[], message: string): void => {
+      context.addIssue({ code: 'custom', path: at, message });
+    };
+    const unique = (list: string, keys: readonly string[], field: string): void => {
+      const seen = new Set<string>();
+      keys.forEach((key, i) => {
+        if (seen.has(key)) report([list, i, field], `is used twice: ${key}`);
+        seen.add(key);
+      });
+    };
+    unique(
+      'peers',
+      config.peers.map((p) => p.id),
+      'id',
+    );
+    unique(
+      'peers',
+      config.peers.map((p) => p.publicKey),
+      'publicKey',
+    );
+    unique(
+      'users',
+      config.users.map((u) => u.id),
+      'id',
+    );
+    unique(
+      'devices',
+      config.devices.map((d) => d.id),
+      'id',
+    );
+    unique(
+      'resources',
+      config.resources.map((r) => r.id),
+      'id',
+    );
+    unique(
+      'resources',
+      config.resources.map((r) => `${r.virtual.address} ${r.virtual.port}`),
+      'virtual',
+    );
+    const users = new Set<string>(config.users.map((u) => u.id));
+    config.peers.forEach((p, i) => {
+      if (!users.has(p.user)) report(['peers', i, 'user'], `names no user: ${p.user}`);
+    });
+    const devices = new Set<string>(config.devices.map((d) => d.id));
+    config.resources.forEach((r, i) => {
+      if (!devices.has(r.device)) report(['resources', i, 'device'], `names no device: ${r.device}`);
+    });
+  });
+
+export type Config = z.infer<typeof configSchema>;
+export type PeerConfig = Config['peers'][number];
+export type UserConfig = Config['users'][number];
+export type DeviceConfig = Config['devices'][number];
+export type ResourceConfig = Config['resources'][number];

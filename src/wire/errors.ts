@@ -1,0 +1,121 @@
+/**
+ * The one error table: code, text, whose fault it is and whether trying again can help. docs/ERRORS.md is
+ * generated from it. Callers test with `isFault(e, 'CODE')`, never by matching text.
+ */
+
+/** Whose fault: the caller's, the far device's, ours, or the site's configuration. */
+export type Blame = 'caller' | 'device' | 'gateway' | 'configuration';
+
+interface Row {
+  readonly text: string;
+  readonly blame: Blame;
+  readonly retry: boolean;
+}
+
+const row = (text: string, blame: Blame, retry: boolean): Row => ({ text, blame, retry });
+
+export const errorTable = {
+  CONFIG_INVALID: row('The configuration is not valid.', 'configuration', false),
+  CONFIG_UNREADABLE: row('The configuration file cannot be read.', 'configuration', false),
+  CAPABILITY_MISSING: row('The machine lacks a capability this process needs.', 'configuration', false),
+  ADDON_UNAVAILABLE: row('The native addon cannot be loaded.', 'gateway', false),
+
+  IPC_UNREACHABLE: row('Another process of the gateway cannot be reached.', 'gateway', true),
+  IPC_TIMEOUT: row('Another process of the gateway did not answer in time.', 'gateway', true),
+  IPC_REFUSED: row('The caller may not use this socket.', 'caller', false),
+  IPC_MALFORMED: row('A local message was not understood.', 'caller', false),
+  IPC_UNKNOWN_VERB: row('The verb is not one of this process.', 'caller', false),
+
+  UNKNOWN_PEER: row('The source address belongs to no enrolled peer.', 'caller', false),
+  UNKNOWN_RESOURCE: row('No such resource is published.', 'caller', false),
+  NO_TUNNEL_SESSION: row('The peer has no live tunnel session.', 'caller', true),
+  POLICY_DENIED: row('Policy permits nothing on this resource.', 'caller', false),
+  POLICY_UNAVAILABLE: row('No policy is loaded, so nothing can be decided.', 'gateway', true),
+  POLICY_INVALID: row('The policy set is not valid.', 'configuration', false),
+  ACTION_REFUSED: row('The session may not do this.', 'caller', false),
+  SESSION_REVOKED: row('The session was ended by an operator or by policy.', 'caller', false),
+  SESSION_LIMIT: row('Too many sessions are open.', 'caller', true),
+  SESSION_UNKNOWN: row('There is no such session.', 'caller', false),
+
+  DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
+  DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
+
+  AUDIT_STORAGE_FULL: row(
+    'The audit store is full; new sessions are refused until there is room.',
+    'gateway',
+    true,
+  ),
+  AUDIT_UNAVAILABLE: row('The audit log cannot be written; new sessions are refused.', 'gateway', true),
+  AUDIT_CORRUPT: row('The audit log does not verify.', 'gateway', false),
+
+  INTERNAL: row('A fault of the gateway itself.', 'gateway', false),
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An error of the table, with the place or value that caused it in `detail`. */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: ErrorCode;
+  readonly detail: string;
+
+  constructor(code: ErrorCode, detail = '', options?: ErrorOptions) {
+    super(detail === '' ? errorTable[code].text : `${errorTable[code].text} ${detail}`, options);
+    this.code = code;
+    this.detail = detail;
+  }
+
+  get blame(): Blame {
+    return errorTable[this.code].blame;
+  }
+
+  get retry(): boolean {
+    return errorTable[this.code].retry;
+  }
+}
+
+/** True when `e` is a Fault, and of `code` when one is given. */
+export function isFault(e: unknown, code?: ErrorCode): e is Fault {
+  return e instanceof Fault && (code === undefined || e.code === code);
+}
+
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, text);
+
+/** Exit codes of sysexits(3), for every process and command. */
+export const exitCodes = {
+  ok: 0,
+  usage: 64,
+  dataErr: 65,
+  noInput: 66,
+  unavailable: 69,
+  software: 70,
+  osErr: 71,
+  cantCreat: 73,
+  ioErr: 74,
+  tempFail: 75,
+  noPerm: 77,
+  config: 78,
+} as const;
+
+/** The exit code a process ends with when `e` stops it. */
+export function exitCodeOf(e: unknown): number {
+  if (!isFault(e)) return exitCodes.software;
+  switch (e.code) {
+    case 'CONFIG_INVALID':
+    case 'CONFIG_UNREADABLE':
+    case 'POLICY_INVALID':
+      return exitCodes.config;
+    case 'CAPABILITY_MISSING':
+      return exitCodes.noPerm;
+    case 'IPC_UNREACHABLE':
+    case 'IPC_TIMEOUT':
+      return exitCodes.unavailable;
+    case 'AUDIT_CORRUPT':
+      return exitCodes.dataErr;
+    case 'AUDIT_STORAGE_FULL':
+    case 'AUDIT_UNAVAILABLE':
+      return exitCodes.ioErr;
+    default:
+      return exitCodes.software;
+  }
+}

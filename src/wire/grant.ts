@@ -1,0 +1,93 @@
+/**
+ * The Grant: the immutable answer of policy for one session, and the refusal that stands in its place.
+ * Everything an audit record or a status row says of a session comes from here.
+ */
+import { z } from 'zod';
+import { action, kexMode, protocol } from './action.ts';
+import { endpoint } from './address.ts';
+import { deviceId, peerId, resourceId, sessionId, tunnelSessionId, userId } from './ids.ts';
+
+/** Posture of the user's own device, as last reported. */
+export const posture = z.strictObject({
+  level: z.enum(['good', 'minor', 'major', 'unknown']),
+  /** 0 (worst) to 100. */
+  score: z.number().int().min(0).max(100),
+});
+export type Posture = z.infer<typeof posture>;
+
+/** Who is asking, from where, over what: facts of the running session. */
+export const subject = z.strictObject({
+  user: userId,
+  roles: z.array(z.string()),
+  peer: peerId,
+  /** The user's device (laptop, workstation). */
+  userDevice: z.string(),
+  posture,
+  kex: kexMode,
+  /** The tunnel session that carried the first packet; absent on a local path. */
+  tunnelSession: tunnelSessionId.optional(),
+  source: endpoint,
+});
+export type Subject = z.infer<typeof subject>;
+
+/** What is asked for. */
+export const target = z.strictObject({
+  resource: resourceId,
+  device: deviceId,
+  protocol,
+  /** The virtual address that was dialled. */
+  virtual: endpoint,
+  /** The device's own address: the only place a session's broker may dial. */
+  dial: endpoint,
+});
+export type Target = z.infer<typeof target>;
+
+/** Advice and duties that come with a grant. */
+export const obligation = z.strictObject({
+  kind: z.enum(['warn', 'record', 'watch', 'step-up', 'review', 'watermark']),
+  text: z.string(),
+});
+export type Obligation = z.infer<typeof obligation>;
+
+export const grant = z.strictObject({
+  session: sessionId,
+  subject,
+  target,
+  /** The permitted set, never empty: a session that may do nothing is refused. */
+  actions: z.array(action).min(1),
+  obligations: z.array(obligation),
+  limits: z.strictObject({
+    /** Session ends when nothing passed for this long, ms. */
+    idle: z.number().int().positive(),
+    /** Session ends at this instant whatever happens, epoch ms. */
+    end: z.number().int().positive(),
+  }),
+  /** The earliest instant at which the answer may change, epoch ms. At most `limits.end`. */
+  expiresAt: z.number().int().positive(),
+  /** Ids of the policies that determined the permitted actions, sorted. */
+  rules: z.array(z.string()).min(1),
+  /** Reasons of actions that are *not* permitted, in words for the user, sorted. */
+  reasons: z.array(z.string()),
+  /** Revision of the policy set that decided. */
+  revision: z.string(),
+});
+export type Grant = z.infer<typeof grant>;
+
+/** A decision that permits nothing. `rules` is empty for the default deny. */
+export const refusal = z.strictObject({
+  session: sessionId,
+  subject: subject.optional(),
+  target: target.optional(),
+  /** A code of the error table. */
+  code: z.string(),
+  rules: z.array(z.string()),
+  reasons: z.array(z.string()).min(1),
+  revision: z.string(),
+});
+export type Refusal = z.infer<typeof refusal>;
+
+export const decision = z.discriminatedUnion('decision', [
+  z.strictObject({ decision: z.literal('permit'), grant }),
+  z.strictObject({ decision: z.literal('deny'), refusal }),
+]);
+export type Decision = z.infer<typeof decision>;

@@ -1,0 +1,12 @@
+/** One item of the health list: what it is about, how bad, and what to do. Page, CLI and audit read the same list. */
+import { z } from 'zod';
+
+export const healthItem = z.strictObject({
+  /** Stable name, `room.thing`: `tunnel.link`, `audit.disk`, `sensor.drops`. */
+  item: z.string(),
+  level: z.enum(['ok', 'warning', 'critical']),
+  /** What holds, and when it isn't `ok` what still works and what to do. */
+  text: z.string(),
+  since: z.number().int(),
+});
+export type HealthItem = z.infer<typeof healthItem>;

@@ -1,0 +1,147 @@
+/**
+ * The local messages, one table an edge: every verb with the schema of its request and of its answer, and the
+ * events that the serving side pushes. Framing is `ipc/frame.ts`; who may call is in `ipc/access.ts`.
+ *
+ *   control → tunnel · broker → control · sensor → control · any → audit · operator → control, audit (read)
+ */
+import { z } from 'zod';
+import { kexMode } from './action.ts';
+import { endpoint, port } from './address.ts';
+import { auditEvent, auditRecord, treeHead } from './audit-event.ts';
+import { decision, grant } from './grant.ts';
+import { healthItem } from './health.ts';
+import { peerId, resourceId, sessionId, tunnelSessionId } from './ids.ts';
+import { hostObservation } from './observation.ts';
+
+const nothing = z.strictObject({});
+
+/** A tunnel session at key confirmation: what happened, not what was configured. */
+export const tunnelSession = z.strictObject({
+  peer: peerId,
+  tunnelSession: tunnelSessionId,
+  role: z.enum(['initiator', 'responder']),
+  kex: kexMode,
+  rekeyOf: tunnelSessionId.optional(),
+  endpoint,
+  at: z.number().int(),
+});
+export type TunnelSession = z.infer<typeof tunnelSession>;
+
+/** One peer as the tunnel sees it now. */
+export const peerStatus = z.strictObject({
+  peer: peerId,
+  endpoint: endpoint.optional(),
+  session: tunnelSession.optional(),
+  /** Epoch ms of the last authenticated packet from the peer. */
+  lastReceived: z.number().int().optional(),
+  receivedBytes: z.number().int().nonnegative(),
+  sentBytes: z.number().int().nonnegative(),
+});
+export type PeerStatus = z.infer<typeof peerStatus>;
+
+/** A live session as the broker reports it. */
+export const sessionProgress = z.strictObject({
+  session: sessionId,
+  startedAt: z.number().int(),
+  lastActivity: z.number().int(),
+  bytesToDevice: z.number().int().nonnegative(),
+  bytesToUser: z.number().int().nonnegative(),
+  /** Protocol units seen so far, by name. */
+  units: z.record(z.string(), z.number().int()),
+  refused: z.number().int().nonnegative(),
+});
+export type SessionProgress = z.infer<typeof sessionProgress>;
+
+/** One row of the session table: the grant and how it went. `ended` is set once it is over. */
+export const sessionRow = z.strictObject({
+  grant,
+  progress: sessionProgress,
+  ended: z.strictObject({ at: z.number().int(), reason: z.string() }).optional(),
+});
+export type SessionRow = z.infer<typeof sessionRow>;
+
+/** One row of the inventory: what was configured, what was seen. */
+export const deviceRow = z.strictObject({
+  device: z
+    .strictObject({ id: z.string(), name: z.string(), class: z.string(), unit: z.string() })
+    .optional(),
+  observation: hostObservation.optional(),
+});
+export type DeviceRow = z.infer<typeof deviceRow>;
+
+/** Everything the status page shows, in one answer. */
+export const overview = z.strictObject({
+  site: z.strictObject({ id: z.string(), name: z.string() }),
+  version: z.string(),
+  startedAt: z.number().int(),
+  now: z.number().int(),
+  policy: z.strictObject({ revision: z.string(), policies: z.number().int() }).optional(),
+  peers: z.array(peerStatus),
+  sessions: z.array(sessionRow),
+  devices: z.array(deviceRow),
+  audit: treeHead.optional(),
+  health: z.array(healthItem),
+});
+export type Overview = z.infer<typeof overview>;
+
+const verb = <Q extends z.ZodType, A extends z.ZodType>(
+  request: Q,
+  answer: A,
+): { request: Q; answer: A } => ({ request, answer });
+
+/** Served by `audit`. An append is acknowledged when it is durable. */
+export const auditVerbs = {
+  'audit.append': verb(
+    z.strictObject({ events: z.array(auditEvent).min(1).max(1024) }),
+    z.strictObject({ first: z.number().int(), head: treeHead }),
+  ),
+  'audit.head': verb(nothing, treeHead),
+  'audit.read': verb(
+    z.strictObject({ from: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) }),
+    z.strictObject({ records: z.array(auditRecord) }),
+  ),
+} as const;
+export const auditPushes = {} as const;
+
+/** Served by `tunnel`, for `control`. */
+export const tunnelVerbs = {
+  'tunnel.status': verb(
+    nothing,
+    z.strictObject({ peers: z.array(peerStatus), port, health: z.array(healthItem) }),
+  ),
+  /** Tell the tunnel where a peer was last seen, so that it can call first after a restart. */
+  'tunnel.hint': verb(z.strictObject({ peer: peerId, endpoint }), nothing),
+} as const;
+export const tunnelPushes = { 'tunnel.session': tunnelSession } as const;
+
+/** Served by `control`, for `broker`, `sensor` and operators. */
+export const controlVerbs = {
+  /** May the peer at `source` open a session on `resource`? Always answers with a decision. */
+  'session.authorize': verb(
+    z.strictObject({ session: sessionId, resource: resourceId, source: endpoint }),
+    decision,
+  ),
+  /** The broker's live sessions: sent at every change and, whole, after a reconnect. */
+  'session.started': verb(z.strictObject({ grant, progress: sessionProgress }), nothing),
+  'session.progress': verb(z.strictObject({ sessions: z.array(sessionProgress).max(1024) }), nothing),
+  'session.ended': verb(z.strictObject({ progress: sessionProgress, reason: z.string() }), nothing),
+  'broker.health': verb(z.strictObject({ health: z.array(healthItem) }), nothing),
+  'sensor.observed': verb(
+    z.strictObject({ hosts: z.array(hostObservation).max(256), health: z.array(healthItem) }),
+    nothing,
+  ),
+  'operator.overview': verb(nothing, overview),
+  /** End a live session now. */
+  'operator.revoke': verb(
+    z.strictObject({ session: sessionId, reason: z.string().min(1).max(200) }),
+    nothing,
+  ),
+} as const;
+/** Pushed by `control` to `broker`: what a live session may no longer do. */
+export const controlPushes = {
+  'session.revoke': z.strictObject({ session: sessionId, reason: z.string() }),
+  'session.regrant': z.strictObject({ grant }),
+} as const;
+
+export type Verbs = Record<string, { request: z.ZodType; answer: z.ZodType }>;
+export type Pushes = Record<string, z.ZodType>;

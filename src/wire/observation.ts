@@ -1,0 +1,35 @@
+/** What the sensor knows of one host of the enclave, as it reports it to `control`. Equipment-level facts only. */
+import { z } from 'zod';
+import { ipAddress, port } from './address.ts';
+
+/** One thing a host said of itself or was seen to do. `value` is sanitised text, at most 128 characters. */
+export const evidence = z.strictObject({
+  /** Which protocol said it: `arp`, `oui`, `dicom`, `hl7`. */
+  protocol: z.string(),
+  /** Field by its standard name: `calledAeTitle`, `implementationClassUid`, `MSH-3`. */
+  field: z.string(),
+  value: z.string().max(128),
+  first: z.number().int(),
+  last: z.number().int(),
+});
+export type Evidence = z.infer<typeof evidence>;
+
+/** A port on which a host answers, and what it speaks there when content told. */
+export const service = z.strictObject({
+  transport: z.enum(['tcp', 'udp']),
+  port,
+  protocol: z.string().optional(),
+});
+export type Service = z.infer<typeof service>;
+
+export const hostObservation = z.strictObject({
+  /** `aa:bb:cc:dd:ee:ff`. */
+  mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+  vendor: z.string().optional(),
+  addresses: z.array(ipAddress).max(64),
+  services: z.array(service).max(256),
+  evidence: z.array(evidence).max(256),
+  first: z.number().int(),
+  last: z.number().int(),
+});
+export type HostObservation = z.infer<typeof hostObservation>;
