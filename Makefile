@@ -1,0 +1,100 @@
+# Anteroom. `make` alone prints the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+NODE_HOME := $(CURDIR)/.toolchain/node_modules/node-linux-$(ARCH)
+export PATH := $(NODE_HOME)/bin:$(CURDIR)/.toolchain/node_modules/.bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export ANTEROOM_CONFIG
+
+NODE_STAMP := .toolchain/node_modules/.package-lock.json
+MODULES_STAMP := node_modules/.package-lock.json
+UNIT_TESTS = $(sort $(shell find test -name '*.test.ts' -not -path 'test/system/*'))
+SYSTEM_TESTS = $(sort $(shell find test/system -name '*.test.ts'))
+
+.PHONY: help
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up: each step runs when its input changed ------------------------------------------------
+
+$(NODE_STAMP): .toolchain/package-lock.json
+	@command -v npm >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm >/dev/null; }
+	cd .toolchain && npm ci --loglevel=error
+	@touch $@
+
+$(MODULES_STAMP): package-lock.json $(NODE_STAMP)
+	npm ci --loglevel=error
+	@touch $@
+
+include native/native.mk
+
+build/status/main.js: $(wildcard src/status/ui/*) $(MODULES_STAMP)
+	node src/status/ui/build.ts
+
+.PHONY: build apt-run apt-clinic apt-test apt-bench
+build: apt-build $(MODULES_STAMP) build/native/anteroom.node build/status/main.js ## Install what the project needs and build the addon and the page
+
+.PHONY: apt-build
+apt-build: ; @.toolchain/apt build
+apt-run: ; @.toolchain/apt build run
+apt-clinic: ; @.toolchain/apt build run clinic
+apt-test: ; @.toolchain/apt build run clinic test
+apt-bench: ; @.toolchain/apt build run clinic test bench
+
+# --- running ---------------------------------------------------------------------------------------
+
+.PHONY: run start
+run: apt-clinic build ## A whole clinic in this terminal: namespaces, real devices, the gateway, a radiologist's job
+	@exec node test/support/clinic/run.ts
+
+start: apt-run build ## The gateway alone on this machine's interfaces: ANTEROOM_CONFIG=/path make start
+	@exec node src/main/supervisor.ts
+
+# --- checking --------------------------------------------------------------------------------------
+
+.PHONY: types lint format check unit system test
+types: $(MODULES_STAMP) ## Check the types
+	tsc
+	tsc -p src/status/ui
+
+lint: $(MODULES_STAMP) ## Lint, types included, and the format
+	oxlint --type-aware
+	oxfmt --check
+
+format: $(MODULES_STAMP) ## Write every file in the house format
+	oxfmt
+
+check: types lint ## Types, lint and format
+
+unit: apt-test build build/native/test-native build/native/test-native-asan ## The tests that need no namespaces
+	@mkdir -p build/test
+	tap --reporter=terse --jobs=2 --output-file=build/test/unit.tap $(UNIT_TESTS)
+
+system: apt-test build ## The tests in network namespaces, with real peers (root)
+	@mkdir -p build/test
+	tap --reporter=terse --jobs=1 --output-file=build/test/system.tap $(SYSTEM_TESTS)
+
+test: check ## Everything: set-up, checks, unit and system tests; the last line counts them
+	@mkdir -p build/test; rm -f build/test/*.tap
+	@$(MAKE) --no-print-directory --keep-going unit system || true
+	@node test/tally.ts build/test/unit.tap build/test/system.tap
+
+# --- measuring -------------------------------------------------------------------------------------
+
+BENCHES := tunnel broker policy audit sensor
+.PHONY: bench $(addprefix bench-,$(BENCHES))
+bench: $(addprefix bench-,$(BENCHES)) ## Every benchmark against its peer, as tables and build/bench/*.json
+$(addprefix bench-,$(BENCHES)): bench-%: apt-bench build
+	@mkdir -p build/bench
+	node test/bench/$*.ts
+
+.PHONY: docs clean
+docs: $(MODULES_STAMP) ## Write the generated documents (docs/ERRORS.md)
+	node src/cli/anteroom.ts errors --markdown > docs/ERRORS.md
+
+clean: ## Remove everything that was built
+	rm -rf build .tap
