@@ -40,6 +40,13 @@ export const errorTable = {
   DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
   DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
 
+  STORE_CORRUPT: row('A database of the gateway is damaged.', 'gateway', false),
+  STORE_FOREIGN: row('The file is not the database it should be.', 'configuration', false),
+  STORE_NEWER: row('The database was written by a newer version.', 'configuration', false),
+  STORE_FULL: row('A database cannot grow: the disk is full.', 'gateway', true),
+  STORE_UNAVAILABLE: row('A database cannot be opened, read or written.', 'gateway', true),
+  STORE_CONSTRAINT: row('A rule of the database forbids the change.', 'gateway', false),
+
   AUDIT_STORAGE_FULL: row(
     'The audit store is full; new sessions are refused until there is room.',
     'gateway',
@@ -111,7 +118,12 @@ export function exitCodeOf(e: unknown): number {
     case 'IPC_TIMEOUT':
       return exitCodes.unavailable;
     case 'AUDIT_CORRUPT':
+    case 'STORE_CORRUPT':
+    case 'STORE_FOREIGN':
+    case 'STORE_NEWER':
       return exitCodes.dataErr;
+    case 'STORE_FULL':
+    case 'STORE_UNAVAILABLE':
     case 'AUDIT_STORAGE_FULL':
     case 'AUDIT_UNAVAILABLE':
       return exitCodes.ioErr;
