@@ -48,6 +48,8 @@ const user = z.strictObject({
   id: userId,
   name: z.string().min(1).max(100),
   roles: z.array(z.string().min(1).max(64)).min(1),
+  /** Units of the site the user works in, the same words as a device's `unit`; policy may tie access to them. */
+  units: z.array(z.string().min(1).max(64)).max(64).default([]),
 });
 
 const device = z.strictObject({
