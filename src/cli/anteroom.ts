@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+/**
+ * `anteroom …`: the command line of the appliance. One file a noun beside this one; each registers its own
+ * commands. Exit codes are sysexits(3): 64 for a command used wrongly, 69 when a process can't be reached,
+ * 65 for data that doesn't verify, 78 for a wrong configuration.
+ */
+import { Command, CommanderError } from 'commander';
+import { version } from '../platform/version.ts';
+import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
+import { register as audit } from './audit.ts';
+import { register as devices } from './devices.ts';
+import { register as errors } from './errors.ts';
+import { register as sensor } from './sensor.ts';
+import { register as sessions } from './sessions.ts';
+import { register as status } from './status.ts';
+
+const program = new Command('anteroom')
+  .description('The gateway in front of medical devices that cannot protect themselves.')
+  .version(version)
+  .option('--config <file>', 'configuration file (default: $ANTEROOM_CONFIG, then /etc/anteroom/config.json)')
+  .exitOverride()
+  .hook('preAction', (root) => {
+    const file = root.opts<{ config?: string }>().config;
+    if (file !== undefined) process.env['ANTEROOM_CONFIG'] = file;
+  });
+for (const register of [status, sessions, devices, audit, sensor, errors]) register(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else {
+    const fault = isFault(error)
+      ? error
+      : new Fault('INTERNAL', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.stderr.write(`anteroom: ${fault.message}\n`);
+    process.exitCode = exitCodeOf(fault);
+  }
+}
