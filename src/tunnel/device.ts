@@ -1,0 +1,491 @@
+/**
+ * The device: the WireGuard protocol's control half as one state machine, sans-I/O. Datagrams, activity of the
+ * transport and the passing of time go in; effects come out, to be carried out in order. Transport packets
+ * never come here.
+ *
+ * Whatever may cost an X25519, of ours or asked for by others, is done in `work`, a bounded amount each call:
+ * the owner calls it once a turn of its event loop for as long as `hasWork`.
+ *
+ *   receive(datagrams)   queue them                      hasWork, work()   sift, respond, finish, initiate
+ *   activity(reports)    what the transport did          deadline, tick()  timers
+ *   hint(peer, where)    call first after a restart      start(), close()
+ *
+ * Handshakes in both directions may be under way with one peer at once; each has its own state, so two ends
+ * that call each other in the same moment both succeed.
+ */
+import type { PublicKey } from '../crypto/public-key.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import { generateKeyPair, publicKeyOf } from '../crypto/x25519.ts';
+import type { KeyPair } from '../crypto/x25519.ts';
+import { Fault } from '../wire/errors.ts';
+import { tunnelSessionId } from '../wire/ids.ts';
+import type { PeerId } from '../wire/ids.ts';
+import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
+import { after, between } from '../wire/units.ts';
+import type { Clock, MonotonicMillis } from '../wire/units.ts';
+import {
+  HANDSHAKES_PER_TURN,
+  MAX_PEERS,
+  MIN_INITIATION_INTERVAL,
+  REKEY_AFTER_TIME,
+  REKEY_ON_RECEIVE_TIME,
+  REKEY_TIMEOUT,
+  TYPE_COOKIE_REPLY,
+  TYPE_INITIATION,
+  TYPE_RESPONSE,
+} from './constants.ts';
+import { CookieChecker } from './cookie.ts';
+import type { RandomBytes } from './cookie.ts';
+import type { Datagram, Effect, PeerActivity, Refusal } from './effect.ts';
+import { endpointText, sameEndpoint } from './endpoint.ts';
+import type { OuterEndpoint } from './endpoint.ts';
+import { Initiator, Responder, remoteStatic } from './handshake.ts';
+import type { Outcome } from './handshake.ts';
+import { IndexTable } from './index-table.ts';
+import { Intake } from './intake.ts';
+import type { IntakeCounters } from './intake.ts';
+import type { Keypair } from './keypair.ts';
+import { encodeInitiation, encodeResponse } from './message.ts';
+import type { CookieReply, HandshakeMessage, Initiation, Response } from './message.ts';
+import { Peer } from './peer.ts';
+import type { PeerSettings } from './peer.ts';
+import { RefusalLog } from './refusal-log.ts';
+import { Tai64nClock, compareTai64n } from './tai64n.ts';
+import type { TimerAction } from './timers.ts';
+
+export interface DeviceOptions {
+  readonly secretKey: SecretKey;
+  readonly peers: readonly PeerSettings[];
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+}
+
+export interface DeviceCounters extends IntakeCounters {
+  initiationsSent: number;
+  responsesSent: number;
+  sessions: number;
+  refused: number;
+}
+
+export class Device {
+  readonly publicKey: PublicKey;
+  readonly #local: KeyPair;
+  readonly #clock: Clock;
+  readonly #randomBytes: RandomBytes;
+  readonly #peers: readonly Peer[];
+  readonly #byNumber = new Map<number, Peer>();
+  readonly #byKey = new Map<string, Peer>();
+  readonly #byId = new Map<PeerId, Peer>();
+  readonly #indices: IndexTable<Peer>;
+  readonly #intake: Intake;
+  readonly #refusals = new RefusalLog();
+  readonly #timestamps = new Tai64nClock();
+  /** Peers to which an initiation is to be sent, in the order in which that was asked for. */
+  readonly #outgoing = new Set<Peer>();
+  readonly #counted = { initiationsSent: 0, responsesSent: 0, sessions: 0, refused: 0 };
+  #effects: Effect[] = [];
+
+  /** Fault CONFIG_INVALID names the peer whose public key can't be one. Takes over the secret keys. */
+  constructor(options: DeviceOptions) {
+    if (options.peers.length > MAX_PEERS) throw new Fault('CONFIG_INVALID', `more than ${MAX_PEERS} peers`);
+    this.#local = { secret: options.secretKey, public: publicKeyOf(options.secretKey) };
+    this.publicKey = this.#local.public;
+    this.#clock = options.clock;
+    this.#randomBytes = options.randomBytes;
+    this.#indices = new IndexTable(options.randomBytes);
+    this.#intake = new Intake(new CookieChecker(this.publicKey, options.randomBytes));
+    const random = (): number => {
+      const bytes = options.randomBytes(2);
+      return ((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)) / 65536;
+    };
+    this.#peers = options.peers.map((settings) => {
+      const remote = remoteStatic(this.#local, settings.publicKey, settings.presharedKey);
+      if (!remote || settings.publicKey.text === this.publicKey.text)
+        throw new Fault('CONFIG_INVALID', `peer ${settings.id}: its public key can't be a peer's`);
+      return new Peer(settings, remote, random);
+    });
+    for (const peer of this.#peers) {
+      this.#byNumber.set(peer.number, peer);
+      this.#byKey.set(peer.remote.public.text, peer);
+      this.#byId.set(peer.id, peer);
+    }
+  }
+
+  get counters(): DeviceCounters {
+    return { ...this.#intake.counters, ...this.#counted };
+  }
+
+  get underLoad(): boolean {
+    return this.#intake.underLoad(this.#clock.monotonic());
+  }
+
+  /** Tell the transport what is configured, and begin persistent keepalives. */
+  start(): Effect[] {
+    const now = this.#clock.monotonic();
+    for (const peer of this.#peers) {
+      if (peer.endpoint)
+        this.#effects.push({ kind: 'setEndpoint', peer: peer.number, endpoint: peer.endpoint });
+      peer.timers.start(now);
+    }
+    return this.#drain();
+  }
+
+  receive(datagrams: readonly Datagram[]): void {
+    this.#intake.arrive(datagrams);
+  }
+
+  get hasWork(): boolean {
+    return this.#intake.hasWork || this.#outgoing.size > 0;
+  }
+
+  /** One bounded turn: a few arrivals, and HANDSHAKES_PER_TURN messages received or to be sent. */
+  work(): Effect[] {
+    const now = this.#clock.monotonic();
+    this.#effects.push(...this.#intake.sift(now, (message) => this.#isOurs(message)));
+    for (let i = 0; i < HANDSHAKES_PER_TURN; i++) {
+      const admitted = this.#intake.take();
+      if (admitted) this.#handle(admitted.message, admitted.from, now);
+      // Half of each turn is kept for what we have to say ourselves, however much is asked of us.
+      const next = admitted && i % 2 === 0 ? undefined : this.#outgoing.values().next().value;
+      if (next) this.#sendInitiation(next, now);
+    }
+    return this.#drain();
+  }
+
+  activity(reports: readonly PeerActivity[]): Effect[] {
+    const now = this.#clock.monotonic();
+    for (const report of reports) {
+      const peer = this.#byNumber.get(report.peer);
+      if (peer) this.#activity(peer, report, now);
+    }
+    return this.#drain();
+  }
+
+  /** The earliest instant at which `tick` has something to do. */
+  get deadline(): MonotonicMillis | undefined {
+    let earliest = this.#refusals.deadline;
+    for (const peer of this.#peers) {
+      for (const at of [peer.timers.deadline, peer.keypairs.deadline])
+        if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
+    }
+    return earliest;
+  }
+
+  tick(): Effect[] {
+    const now = this.#clock.monotonic();
+    for (const peer of this.#peers) {
+      this.#remove(peer.keypairs.expire(now));
+      for (const action of peer.timers.due(now)) this.#timer(peer, action, now);
+    }
+    for (const refusal of this.#refusals.due(now)) this.#effects.push({ kind: 'refused', refusal });
+    return this.#drain();
+  }
+
+  /** Begin a handshake with a peer that has no live session, at the place where it was last seen. */
+  hint(id: PeerId, endpoint: OuterEndpoint): Effect[] {
+    const peer = this.#byId.get(id);
+    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    const now = this.#clock.monotonic();
+    if (!peer.keypairs.current(now)) {
+      this.#moveTo(peer, endpoint);
+      this.#initiate(peer, now);
+    }
+    return this.#drain();
+  }
+
+  status(): PeerStatus[] {
+    const now = this.#clock.monotonic();
+    return this.#peers.map((peer) => ({
+      peer: peer.id,
+      receivedBytes: peer.receivedBytes,
+      sentBytes: peer.sentBytes,
+      ...(peer.endpoint && { endpoint: endpointText(peer.endpoint) }),
+      ...(peer.session && peer.keypairs.current(now) && { session: peer.session }),
+      ...(peer.lastReceived !== undefined && { lastReceived: peer.lastReceived }),
+    }));
+  }
+
+  /** Forget every key. The device is of no use afterwards. */
+  close(): Effect[] {
+    for (const peer of this.#peers) {
+      this.#zeroKeys(peer);
+      peer.remote.ss.wipe();
+      peer.remote.psk.wipe();
+    }
+    this.#local.secret.wipe();
+    return this.#drain();
+  }
+
+  // ── Messages ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A response or a cookie reply that names an index of ours; initiations name none. */
+  #isOurs(message: HandshakeMessage): boolean {
+    return message.type === TYPE_INITIATION || this.#indices.get(message.receiver) !== undefined;
+  }
+
+  #handle(message: HandshakeMessage, from: OuterEndpoint, now: MonotonicMillis): void {
+    switch (message.type) {
+      case TYPE_INITIATION:
+        this.#initiation(message, from, now);
+        break;
+      case TYPE_RESPONSE:
+        this.#response(message, from, now);
+        break;
+      case TYPE_COOKIE_REPLY:
+        this.#cookieReply(message, now);
+        break;
+    }
+  }
+
+  #initiation(message: Initiation, from: OuterEndpoint, now: MonotonicMillis): void {
+    const responder = Responder.read(this.#local, message);
+    if (!responder) return this.#refuse({ reason: 'initiation not authentic', from }, now);
+    const publicKey = responder.claimed.text;
+    const peer = this.#byKey.get(publicKey);
+    if (!peer) return this.#refuse({ reason: 'unknown static key', from, publicKey }, now);
+    const timestamp = responder.readTimestamp(peer.remote, message.sealedTimestamp);
+    if (!timestamp) return this.#refuse({ reason: 'initiation not authentic', from, publicKey }, now);
+    if (peer.greatestTimestamp && compareTai64n(timestamp, peer.greatestTimestamp) <= 0)
+      return this.#refuse({ reason: 'replayed initiation', from, peer: peer.id, publicKey }, now);
+    const last = peer.lastInitiationReceived;
+    if (last !== undefined && between(last, now) < MIN_INITIATION_INTERVAL)
+      return this.#refuse({ reason: 'initiations too frequent', from, peer: peer.id, publicKey }, now);
+    peer.greatestTimestamp = timestamp;
+    peer.lastInitiationReceived = now;
+    this.#received(peer, from, now);
+    const response = responder.write(peer.remote, generateKeyPair(this.#randomBytes(32)));
+    if (!response)
+      return this.#refuse({ reason: 'initiation not authentic', from, peer: peer.id, publicKey }, now);
+
+    const localIndex = this.#indices.allocate(peer);
+    const bytes = encodeResponse({ sender: localIndex, receiver: message.sender, ...response.fields });
+    peer.cookies.addMacs(bytes, now);
+    this.#install(peer, response.outcome, { localIndex, remoteIndex: message.sender, initiator: false }, now);
+    this.#sent(peer, now);
+    this.#counted.responsesSent++;
+    this.#effects.push({ kind: 'sendHandshake', to: from, bytes });
+  }
+
+  #response(message: Response, from: OuterEndpoint, now: MonotonicMillis): void {
+    const peer = this.#indices.get(message.receiver);
+    const pending = peer?.pending;
+    // The index may be a keypair's: then the response is one that has been used.
+    if (!peer || pending?.localIndex !== message.receiver) return;
+    const outcome = pending.handshake.read(message);
+    if (!outcome) return this.#refuse({ reason: 'response not authentic', from, peer: peer.id }, now);
+    peer.pending = undefined;
+    this.#received(peer, from, now);
+    const { localIndex } = pending;
+    const keypair = this.#install(
+      peer,
+      outcome,
+      { localIndex, remoteIndex: message.sender, initiator: true },
+      now,
+    );
+    this.#confirmed(peer, keypair);
+    // Tells the responder that we have the keys (section 5.4.3): until it receives, it may not send.
+    this.#effects.push({ kind: 'sendKeepalive', peer: peer.number });
+  }
+
+  #cookieReply(message: CookieReply, now: MonotonicMillis): void {
+    this.#indices.get(message.receiver)?.cookies.consume(message, now);
+  }
+
+  // ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #install(
+    peer: Peer,
+    outcome: Outcome,
+    ends: { localIndex: number; remoteIndex: number; initiator: boolean },
+    now: MonotonicMillis,
+  ): Keypair {
+    const rekeyOf = peer.keypairs.current(now)?.session.tunnelSession;
+    const session: TunnelSession = {
+      peer: peer.id,
+      tunnelSession: tunnelSessionId.parse(Buffer.from(outcome.hash.subarray(0, 16)).toString('hex')),
+      role: ends.initiator ? 'initiator' : 'responder',
+      kex: outcome.kex,
+      endpoint: endpointText(peer.endpoint as OuterEndpoint),
+      at: this.#clock.now(),
+      ...(rekeyOf && { rekeyOf }),
+    };
+    const keypair: Keypair = {
+      localIndex: ends.localIndex,
+      initiator: ends.initiator,
+      created: now,
+      session,
+    };
+    this.#effects.push({
+      kind: 'setKeypair',
+      keys: {
+        peer: peer.number,
+        ...ends,
+        sendKey: outcome.sendKey.use((k) => Uint8Array.from(k)),
+        receiveKey: outcome.receiveKey.use((k) => Uint8Array.from(k)),
+      },
+    });
+    outcome.sendKey.wipe();
+    outcome.receiveKey.wipe();
+    this.#remove(peer.keypairs.install(keypair));
+    peer.timers.sessionDerived(now);
+    return keypair;
+  }
+
+  /** Both ends are known to have the keys. */
+  #confirmed(peer: Peer, keypair: Keypair): void {
+    peer.timers.handshakeComplete();
+    peer.rekeyOnReceiveAsked = false;
+    this.#outgoing.delete(peer);
+    peer.session = {
+      ...keypair.session,
+      at: this.#clock.now(),
+      endpoint: endpointText(peer.endpoint as OuterEndpoint),
+    };
+    this.#counted.sessions++;
+    this.#effects.push({ kind: 'session', session: peer.session });
+  }
+
+  #activity(peer: Peer, report: PeerActivity, now: MonotonicMillis): void {
+    peer.receivedBytes = report.receivedBytes;
+    peer.sentBytes = report.sentBytes;
+    // The transport has moved already: it roams by itself on an authentic packet.
+    if (report.endpoint) peer.endpoint = report.endpoint;
+    if (report.confirmed && report.localIndex !== undefined) {
+      const change = peer.keypairs.confirm(report.localIndex);
+      if (change) {
+        this.#remove(change.gone);
+        this.#confirmed(peer, change.confirmed);
+      }
+    }
+    // Within one report the order of sending and receiving is lost. Taking sending first errs towards a
+    // keepalive too many, never towards a peer thought dead.
+    if (report.sentData) peer.timers.dataSent(now);
+    if (report.sentAny) peer.timers.anySent(now);
+    if (report.receivedAny) {
+      peer.lastReceived = this.#clock.now();
+      peer.timers.anyReceived(now);
+    }
+    if (report.receivedData) peer.timers.dataReceived(now);
+    const current = peer.keypairs.current(now);
+    if (current?.initiator) {
+      const age = between(current.created, now);
+      if (report.sentAny && age >= REKEY_AFTER_TIME) this.#initiate(peer, now);
+      if (report.receivedAny && age >= REKEY_ON_RECEIVE_TIME && !peer.rekeyOnReceiveAsked) {
+        peer.rekeyOnReceiveAsked = true;
+        this.#initiate(peer, now);
+      }
+    }
+    if (report.needHandshake) this.#initiate(peer, now);
+  }
+
+  #timer(peer: Peer, action: TimerAction, now: MonotonicMillis): void {
+    switch (action) {
+      case 'retransmit':
+        this.#outgoing.add(peer);
+        break;
+      case 'giveUp':
+        this.#dropPending(peer);
+        this.#effects.push({ kind: 'dropQueue', peer: peer.number });
+        break;
+      case 'newHandshake':
+        this.#initiate(peer, now);
+        break;
+      case 'keepalive':
+      case 'persistent':
+        if (peer.keypairs.current(now)) this.#effects.push({ kind: 'sendKeepalive', peer: peer.number });
+        else this.#initiate(peer, now);
+        break;
+      case 'zeroKeys':
+        this.#zeroKeys(peer);
+        break;
+    }
+  }
+
+  // ── Initiating ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A handshake is wanted, for a reason other than that the last attempt wasn't answered. */
+  #initiate(peer: Peer, now: MonotonicMillis): void {
+    if (!peer.endpoint) {
+      // Nobody knows where the peer is: what waits for it would be old by the time it calls.
+      this.#effects.push({ kind: 'dropQueue', peer: peer.number });
+      return;
+    }
+    peer.timers.handshakeWanted(now);
+    this.#outgoing.add(peer);
+  }
+
+  #sendInitiation(peer: Peer, now: MonotonicMillis): void {
+    this.#outgoing.delete(peer);
+    if (!peer.endpoint) return;
+    const last = peer.lastHandshakeSent;
+    if (last !== undefined && between(last, now) < REKEY_TIMEOUT) {
+      peer.timers.handshakePutOff(after(last, REKEY_TIMEOUT));
+      return;
+    }
+    const timestamp = this.#timestamps.label(this.#clock.now());
+    const ephemeral = generateKeyPair(this.#randomBytes(32));
+    const written = Initiator.write(this.#local, peer.remote, ephemeral, timestamp);
+    if (!written) throw new Fault('INTERNAL', `peer ${peer.id}: a key that was refused at the start`);
+    this.#dropPending(peer);
+    const localIndex = this.#indices.allocate(peer);
+    peer.pending = { handshake: written.handshake, localIndex };
+    const bytes = encodeInitiation({ sender: localIndex, ...written.fields });
+    peer.cookies.addMacs(bytes, now);
+    this.#sent(peer, now);
+    peer.timers.handshakeInitiated(now);
+    this.#counted.initiationsSent++;
+    this.#effects.push({ kind: 'sendHandshake', to: peer.endpoint, bytes });
+  }
+
+  // ── Bookkeeping ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A handshake message of ours goes out. */
+  #sent(peer: Peer, now: MonotonicMillis): void {
+    peer.lastHandshakeSent = now;
+    peer.timers.anySent(now);
+  }
+
+  /** An authentic handshake message came in. */
+  #received(peer: Peer, from: OuterEndpoint, now: MonotonicMillis): void {
+    this.#moveTo(peer, from);
+    peer.lastReceived = this.#clock.now();
+    peer.timers.anyReceived(now);
+  }
+
+  #moveTo(peer: Peer, endpoint: OuterEndpoint): void {
+    const moved = !sameEndpoint(peer.endpoint, endpoint);
+    peer.endpoint = endpoint;
+    if (moved) this.#effects.push({ kind: 'setEndpoint', peer: peer.number, endpoint });
+  }
+
+  #remove(keypairs: readonly Keypair[]): void {
+    for (const { localIndex } of keypairs) {
+      this.#indices.free(localIndex);
+      this.#effects.push({ kind: 'removeKeypair', localIndex });
+    }
+  }
+
+  #dropPending(peer: Peer): void {
+    if (!peer.pending) return;
+    this.#indices.free(peer.pending.localIndex);
+    peer.pending.handshake.wipe();
+    peer.pending = undefined;
+  }
+
+  #zeroKeys(peer: Peer): void {
+    this.#remove(peer.keypairs.expire('all'));
+    this.#dropPending(peer);
+  }
+
+  #refuse(refusal: Omit<Refusal, 'count'>, now: MonotonicMillis): void {
+    this.#counted.refused++;
+    const report = this.#refusals.add(refusal, now);
+    if (report) this.#effects.push({ kind: 'refused', refusal: report });
+  }
+
+  #drain(): Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What the device tells its owner to do, and what the owner tells the device: plain data both ways, shaped so
+ * that a native transport's methods take them as they are.
+ */
+import type { PeerId, PublicKeyText } from '../wire/ids.ts';
+import type { TunnelSession } from '../wire/messages.ts';
+import type { OuterEndpoint } from './endpoint.ts';
+
+/** Why a handshake message of ours or theirs went nowhere; `tunnel.refused` carries it. */
+export type RefusalReason =
+  /** A well-formed initiation from a static key that no peer has. */
+  | 'unknown static key'
+  /** mac1 was right and the rest wasn't: changed on the way, or a pre-shared key that differs. */
+  | 'initiation not authentic'
+  | 'response not authentic'
+  /** A timestamp that isn't later than the peer's last. */
+  | 'replayed initiation'
+  /** A peer that begins handshakes faster than MIN_INITIATION_INTERVAL. */
+  | 'initiations too frequent';
+
+/** Refusals of one reason since the last report; the other fields are of the last one. */
+export interface Refusal {
+  readonly reason: RefusalReason;
+  readonly count: number;
+  readonly from: OuterEndpoint;
+  readonly peer?: PeerId;
+  readonly publicKey?: PublicKeyText;
+}
+
+/** Keys are lent by the effect: whoever installs them wipes them. */
+export interface TransportKeys {
+  readonly peer: number;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  readonly initiator: boolean;
+}
+
+/** Effects are carried out in order. */
+export type Effect =
+  | { readonly kind: 'sendHandshake'; readonly to: OuterEndpoint; readonly bytes: Uint8Array }
+  | { readonly kind: 'setEndpoint'; readonly peer: number; readonly endpoint: OuterEndpoint }
+  | { readonly kind: 'setKeypair'; readonly keys: TransportKeys }
+  | { readonly kind: 'removeKeypair'; readonly localIndex: number }
+  | { readonly kind: 'sendKeepalive'; readonly peer: number }
+  | { readonly kind: 'dropQueue'; readonly peer: number }
+  | { readonly kind: 'session'; readonly session: TunnelSession }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** A datagram that isn't transport data. */
+export interface Datagram {
+  readonly from: OuterEndpoint;
+  readonly bytes: Uint8Array;
+}
+
+/** What a peer's transport did since the last report; see `activity` in the transport's own interface. */
+export interface PeerActivity {
+  readonly peer: number;
+  readonly sentData: boolean;
+  readonly sentAny: boolean;
+  readonly receivedData: boolean;
+  readonly receivedAny: boolean;
+  /** `localIndex` has received its first authentic packet. */
+  readonly confirmed: boolean;
+  /** A packet waits and no keypair may send it, or the one there refuses. */
+  readonly needHandshake: boolean;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly endpoint?: OuterEndpoint;
+  readonly localIndex?: number;
+}
