@@ -100,6 +100,8 @@ export const auditVerbs = {
     z.strictObject({ from: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) }),
     z.strictObject({ records: z.array(auditRecord) }),
   ),
+  /** The latest signed checkpoint (C2SP signed note), none before the first, and the key to verify it with. */
+  'audit.checkpoint': verb(nothing, z.strictObject({ note: z.string().optional(), key: z.string() })),
 } as const;
 export const auditPushes = {} as const;
 
