@@ -1,0 +1,65 @@
+/**
+ * The graded decision: Cedar is asked once for every action, and what it allows is the permitted set.
+ *
+ * Default deny. A forbid outweighs every permit (Cedar's own rule). An action whose evaluation fails in any policy
+ * is refused, also when other policies would permit it: Cedar alone would skip a forbid that fails.
+ */
+import { actions } from '../wire/action.ts';
+import type { Action } from '../wire/action.ts';
+import type { Obligation } from '../wire/grant.ts';
+import type { PolicySet } from './policy-set.ts';
+import { cedarRequest } from './request.ts';
+import type { AccessRequest } from './request.ts';
+
+export interface Evaluation {
+  /** In the order of the action table. */
+  readonly permitted: readonly Action[];
+  /** Ids of the policies that permitted them, sorted. */
+  readonly rules: readonly string[];
+  /** Ids of the policies that took an action away or failed over it, sorted; empty for the default deny. */
+  readonly refusedBy: readonly string[];
+  /** `action: reason`, for every action that isn't permitted, sorted. */
+  readonly reasons: readonly string[];
+  /** Advice and duties. The schema has no words for them yet, so there are none. */
+  readonly obligations: readonly Obligation[];
+  /** What went wrong while evaluating, for the log and the health list; empty in good order. */
+  readonly failures: readonly string[];
+}
+
+const sorted = (set: ReadonlySet<string>): readonly string[] => [...set].sort();
+
+export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
+  const question = cedarRequest(request);
+  const permitted: Action[] = [];
+  const rules = new Set<string>();
+  const refusedBy = new Set<string>();
+  const reasons = new Set<string>();
+  const failures = new Set<string>();
+
+  for (const action of actions) {
+    const verdict = set.authorize(question, action);
+    if (verdict.kind === 'failed') {
+      const which = verdict.policies.length > 0 ? ` (${verdict.policies.join(', ')})` : '';
+      for (const id of verdict.policies) refusedBy.add(id);
+      reasons.add(`${action}: A policy could not be evaluated${which}, so it is refused.`);
+      failures.add(`${action}${which}: ${verdict.detail}`);
+    } else if (verdict.allow) {
+      permitted.push(action);
+      for (const id of verdict.determining) rules.add(id);
+    } else {
+      for (const id of verdict.determining) {
+        refusedBy.add(id);
+        reasons.add(`${action}: ${set.policies.get(id)?.reason ?? id}`);
+      }
+      if (verdict.determining.length === 0) reasons.add(`${action}: No policy permits it.`);
+    }
+  }
+  return {
+    permitted,
+    rules: sorted(rules),
+    refusedBy: sorted(refusedBy),
+    reasons: sorted(reasons),
+    obligations: [],
+    failures: sorted(failures),
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * When an answer may change by the clock alone: the minutes of the day that a policy set compares with
+ * `context.time.minute`, and whether it reads the weekday. Cedar's JSON policy format,
+ * https://docs.cedarpolicy.com/policies/json-format.html
+ *
+ * Over-approximates: a mark where nothing changes costs one more decision. A use that isn't a comparison with a
+ * number makes every minute a mark. Marks are at most an hour away, so that a change of the zone's offset
+ * (summer time) can't move an answer for longer than that.
+ */
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { after, minutes } from '../wire/units.ts';
+import type { EpochMillis } from '../wire/units.ts';
+import type { LocalTime } from './request.ts';
+
+const DAY_MINUTES = 1440;
+const FARTHEST_MINUTES = 60;
+const MINUTE_MS = 60_000;
+const COMPARISONS = ['<', '<=', '>', '>=', '==', '!='];
+
+/** `never`: the clock isn't read. `marks`: sorted minutes of the day. */
+export type TimeMarks =
+  | { readonly kind: 'never' }
+  | { readonly kind: 'every-minute' }
+  | { readonly kind: 'marks'; readonly minutes: readonly number[] };
+
+type Node = Readonly<Record<string, unknown>>;
+const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null;
+
+/** `base.attr` as Cedar writes it, or undefined. */
+function access(node: Node): { left: unknown; attr: unknown } | undefined {
+  const inner = node['.'];
+  return isNode(inner) ? { left: inner['left'], attr: inner['attr'] } : undefined;
+}
+
+const isContext = (value: unknown): boolean => isNode(value) && value['Var'] === 'context';
+
+/** `minute` for `context.time.minute`, and so on; `context` attributes other than `time` as `other`. */
+function contextPart(value: unknown): 'minute' | 'weekday' | 'time' | 'other' | undefined {
+  if (!isNode(value)) return undefined;
+  const outer = access(value);
+  if (!outer) return undefined;
+  if (isContext(outer.left)) return outer.attr === 'time' ? 'time' : 'other';
+  if (contextPart(outer.left) !== 'time') return undefined;
+  return outer.attr === 'minute' ? 'minute' : 'weekday';
+}
+
+const literal = (value: unknown): number | undefined =>
+  isNode(value) && typeof value['Value'] === 'number' ? value['Value'] : undefined;
+
+export function timeMarks(policies: readonly PolicyJson[]): TimeMarks {
+  const marks = new Set<number>();
+  let everyMinute = false;
+
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      for (const item of value as unknown[]) walk(item);
+      return;
+    }
+    if (!isNode(value)) return;
+    for (const comparison of COMPARISONS) {
+      const sides = value[comparison];
+      if (!isNode(sides)) continue;
+      const [left, right] = [sides['left'], sides['right']];
+      const number = contextPart(left) === 'minute' ? literal(right) : literal(left);
+      if (number !== undefined && (contextPart(left) === 'minute' || contextPart(right) === 'minute')) {
+        // Any of the six comparisons changes at the number or just after it.
+        for (const mark of [number, number + 1]) if (mark >= 0 && mark < DAY_MINUTES) marks.add(mark);
+        marks.add(0);
+        return;
+      }
+    }
+    const part = contextPart(value);
+    if (part === 'other') return;
+    if (part === 'weekday') {
+      marks.add(0);
+      return;
+    }
+    const tested = value['has'];
+    if (isNode(tested) && isContext(tested['left'])) return;
+    if (part !== undefined || isContext(value)) {
+      everyMinute = true;
+      return;
+    }
+    for (const child of Object.values(value)) walk(child);
+  };
+
+  for (const { conditions } of policies) walk(conditions);
+  if (everyMinute) return { kind: 'every-minute' };
+  if (marks.size === 0) return { kind: 'never' };
+  return { kind: 'marks', minutes: [...marks].sort((a, b) => a - b) };
+}
+
+/** The first instant after `now` at which an answer may differ, when it can. */
+export function nextMark(marks: TimeMarks, now: EpochMillis, local: LocalTime): EpochMillis | undefined {
+  if (marks.kind === 'never') return undefined;
+  let ahead = 1;
+  if (marks.kind === 'marks') {
+    const next = marks.minutes.find((m) => m > local.minute) ?? (marks.minutes[0] ?? 0) + DAY_MINUTES;
+    ahead = Math.min(next - local.minute, FARTHEST_MINUTES);
+  }
+  const thisMinute = (now - (now % MINUTE_MS)) as EpochMillis;
+  return after(thisMinute, minutes(ahead));
+}

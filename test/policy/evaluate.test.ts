@@ -1,0 +1,198 @@
+/**
+ * Decisions: hand-written tables (clinic.json for the shipped set, conditions.json for every word of the context),
+ * a model of the shipped set written a second time in TypeScript, policies that fail while they are evaluated.
+ */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import t from 'tap';
+import { decide } from '../../src/policy/decide.ts';
+import { evaluate } from '../../src/policy/evaluate.ts';
+import { loadPolicySet } from '../../src/policy/policy-set.ts';
+import { actions } from '../../src/wire/action.ts';
+import type { Action } from '../../src/wire/action.ts';
+import { decision as decisionSchema } from '../../src/wire/grant.ts';
+import { after, epochMillis, hours } from '../../src/wire/units.ts';
+import { question, session, shipped } from './question.ts';
+import type { Circumstances } from './question.ts';
+
+interface Case extends Circumstances {
+  readonly name: string;
+  readonly permitted: readonly Action[];
+  readonly rules?: readonly string[];
+  readonly refusedBy?: readonly string[];
+  readonly reasons?: readonly string[];
+}
+interface Table {
+  readonly policy: string | readonly string[];
+  readonly cases: readonly Case[];
+}
+
+const now = epochMillis(1_800_000_000_000);
+const limits = { idle: 900_000, end: after(now, hours(12)) };
+const clinic = loadPolicySet(shipped('clinic.cedar'), 'clinic.cedar');
+
+for (const name of ['clinic', 'conditions']) {
+  void t.test(`decision table ${name}`, (t) => {
+    const table = JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')) as Table;
+    const text = typeof table.policy === 'string' ? shipped(table.policy) : table.policy.join('\n');
+    const set = loadPolicySet(text, name);
+    t.ok(table.cases.length > 15);
+    for (const row of table.cases) {
+      const answer = evaluate(set, question(row));
+      t.same(answer.permitted, row.permitted, row.name);
+      if (row.rules) t.same(answer.rules, row.rules, `${row.name}: rules`);
+      if (row.refusedBy) t.same(answer.refusedBy, row.refusedBy, `${row.name}: refused by`);
+      if (row.reasons) t.same(answer.reasons, row.reasons, `${row.name}: reasons`);
+      t.same(answer.failures, [], `${row.name}: nothing failed`);
+    }
+    set.close();
+    t.end();
+  });
+}
+
+/** The shipped set in other words. */
+function expected(
+  c: Required<Pick<Circumstances, 'roles' | 'units' | 'class' | 'unit' | 'posture'>>,
+): Action[] {
+  const permitted = new Set<Action>();
+  const is = (role: string): boolean => c.roles.includes(role);
+  const imaging = c.class === 'pacs' || c.class === 'modality';
+  const bedside = (c.class === 'infusion-pump' || c.class === 'monitor') && c.units.includes(c.unit);
+  const add = (...list: Action[]): void => list.forEach((a) => permitted.add(a));
+  if (is('radiologist') && imaging) add('view', 'modify', 'download');
+  if (is('radiographer') && imaging) add('view', 'modify');
+  if (is('clinician') && c.class === 'pacs') add('view');
+  if ((is('nurse') || is('clinician')) && bedside) add('view', 'modify');
+  if (is('biomedical-engineer')) add('view', 'administer');
+  if (is('vendor')) add('view');
+  if (is('vendor') || c.posture === 'major') for (const a of actions) if (a !== 'view') permitted.delete(a);
+  if (c.posture === 'unknown') permitted.delete('administer');
+  return actions.filter((a) => permitted.has(a));
+}
+
+void t.test('the shipped set and its model agree on generated questions', (t) => {
+  const roles = [
+    'radiologist',
+    'radiographer',
+    'clinician',
+    'nurse',
+    'biomedical-engineer',
+    'vendor',
+    'visitor',
+  ];
+  const circumstances = fc.record({
+    roles: fc.uniqueArray(fc.constantFrom(...roles), { minLength: 1, maxLength: 3 }),
+    units: fc.uniqueArray(fc.constantFrom('icu', 'er', 'radiology'), { maxLength: 2 }),
+    class: fc.constantFrom('pacs', 'modality', 'infusion-pump', 'monitor', 'analyser'),
+    unit: fc.constantFrom('icu', 'er', 'unassigned'),
+    posture: fc.constantFrom('good', 'minor', 'major', 'unknown'),
+    score: fc.integer({ min: 0, max: 100 }),
+    kex: fc.constantFrom('classical', 'classical+psk', 'hybrid'),
+    protocol: fc.constantFrom('dicom', 'hl7', 'tcp'),
+    ephi: fc.boolean(),
+    minute: fc.integer({ min: 0, max: 1439 }),
+    weekday: fc.integer({ min: 1, max: 7 }),
+  });
+  let permits = 0;
+  let denials = 0;
+  fc.assert(
+    fc.property(circumstances, (c) => {
+      const { decision, evaluation } = decide(clinic, question(c), session, now, limits);
+      if (evaluation.failures.length > 0) return false;
+      const wanted = expected(c);
+      decisionSchema.parse(decision);
+      if (decision.decision === 'deny') {
+        denials++;
+        return wanted.length === 0 && decision.refusal.reasons.length > 0;
+      }
+      permits++;
+      const { grant } = decision;
+      // What isn't granted is explained, and what is granted is never refused.
+      for (const a of actions) {
+        const explained = grant.reasons.some((r) => r.startsWith(`${a}: `));
+        if (explained === grant.actions.includes(a)) return false;
+      }
+      return (
+        JSON.stringify(grant.actions) === JSON.stringify(wanted) &&
+        grant.rules.length > 0 &&
+        grant.rules.every((r) => clinic.policies.get(r)?.effect === 'permit') &&
+        grant.expiresAt <= grant.limits.end
+      );
+    }),
+    { numRuns: 600 },
+  );
+  t.ok(permits > 100, `${permits} permits`);
+  t.ok(denials > 50, `${denials} denials`);
+  t.end();
+});
+
+void t.test('an empty set denies everything', (t) => {
+  const set = loadPolicySet('// nothing\n', 'empty');
+  const { decision } = decide(set, question({}), session, now, limits);
+  t.equal(decision.decision, 'deny');
+  if (decision.decision === 'deny') {
+    t.same(decision.refusal.rules, [], 'the default deny has no rule');
+    t.equal(decision.refusal.reasons.length, actions.length);
+    t.equal(decision.refusal.code, 'POLICY_DENIED');
+  }
+  set.close();
+  t.end();
+});
+
+void t.test('a policy that fails refuses the action it fails on', (t) => {
+  const permitAll = '@id("all") @reason("All.") permit (principal, action, resource);\n';
+  const failing = 'context.posture.score + 9223372036854775807 > 0';
+  const cases: [string, string][] = [
+    [
+      'a forbid that fails',
+      `@id("broken") @reason("B.") forbid (principal, action == Action::"modify", resource) when { ${failing} };`,
+    ],
+    [
+      'a permit that fails',
+      `@id("broken") @reason("B.") permit (principal, action == Action::"modify", resource) when { ${failing} };`,
+    ],
+    [
+      'an unless that fails',
+      `@id("broken") @reason("B.") forbid (principal, action == Action::"modify", resource) unless { ${failing} };`,
+    ],
+  ];
+  for (const [name, text] of cases) {
+    const set = loadPolicySet(permitAll + text, 'failing');
+    const answer = evaluate(set, question({}));
+    t.same(answer.permitted, ['view', 'download', 'print', 'administer'], name);
+    t.same(answer.refusedBy, ['broken'], name);
+    t.same(answer.reasons, ['modify: A policy could not be evaluated (broken), so it is refused.'], name);
+    t.equal(answer.failures.length, 1, name);
+    t.match(answer.failures[0], /overflow/, name);
+    set.close();
+  }
+  t.end();
+});
+
+void t.test('a question that does not fit the schema is refused, action by action', (t) => {
+  const q = question({});
+  const bad = { ...q, subject: { ...q.subject, posture: { level: 'fine' as 'good', score: 90 } } };
+  const answer = evaluate(clinic, bad);
+  t.same(answer.permitted, []);
+  t.equal(answer.failures.length, actions.length);
+  const badSource = { ...q, subject: { ...q.subject, source: { address: 'fe80::1%eth0', port: 1 } } };
+  t.same(evaluate(clinic, badSource).permitted, []);
+  t.end();
+});
+
+void t.test('a closed set permits nothing, and its place is used again', (t) => {
+  const permitAll = loadPolicySet('@id("all") @reason("All.") permit (principal, action, resource);', 'a');
+  t.same(evaluate(permitAll, question({})).permitted, actions);
+  permitAll.close();
+  t.same(evaluate(permitAll, question({})).permitted, []);
+  const next = loadPolicySet(
+    '@id("view") @reason("V.") permit (principal, action == Action::"view", resource);',
+    'b',
+  );
+  t.same(evaluate(next, question({})).permitted, ['view']);
+  t.same(evaluate(permitAll, question({})).permitted, [], 'the closed one stays closed');
+  permitAll.close();
+  t.same(evaluate(next, question({})).permitted, ['view'], 'closing twice takes nothing from another set');
+  next.close();
+  t.end();
+});
