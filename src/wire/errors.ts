@@ -55,6 +55,8 @@ export const errorTable = {
   AUDIT_UNAVAILABLE: row('The audit log cannot be written; new sessions are refused.', 'gateway', true),
   AUDIT_CORRUPT: row('The audit log does not verify.', 'gateway', false),
 
+  CAPTURE_UNREADABLE: row('A capture file cannot be read.', 'caller', false),
+
   INTERNAL: row('A fault of the gateway itself.', 'gateway', false),
 } as const satisfies Record<string, Row>;
 
@@ -117,6 +119,8 @@ export function exitCodeOf(e: unknown): number {
     case 'IPC_UNREACHABLE':
     case 'IPC_TIMEOUT':
       return exitCodes.unavailable;
+    case 'CAPTURE_UNREADABLE':
+      return exitCodes.noInput;
     case 'AUDIT_CORRUPT':
     case 'STORE_CORRUPT':
     case 'STORE_FOREIGN':
