@@ -1,0 +1,95 @@
+/**
+ * `anteroom sensor read FILE…`: what the sensor would have learnt from capture files, with the same code that
+ * listens on the wire. Reads each file as a stream; times are the capture's own.
+ */
+import { createReadStream } from 'node:fs';
+import type { Command } from 'commander';
+import { macText, NO_MAC } from '../sensor/frame.ts';
+import type { Host } from '../sensor/host.ts';
+import { PcapReader } from '../sensor/pcap.ts';
+import { Sensor } from '../sensor/sensor.ts';
+import { loadVendors } from '../sensor/vendor.ts';
+import { Fault } from '../wire/errors.ts';
+
+interface FileWeird {
+  readonly file: string;
+  readonly weird: string;
+  readonly offset: number;
+}
+
+async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Promise<number> {
+  const reader = new PcapReader({
+    packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),
+    weird: (weird, offset) => weirds.push({ file, weird, offset }),
+  });
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) {
+      reader.push(chunk as Uint8Array);
+    }
+  } catch (cause) {
+    throw new Fault('CAPTURE_UNREADABLE', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+  reader.end();
+  return reader.packets;
+}
+
+/** Hosts in the order of their first address, numerically; without one, by MAC. */
+function inOrder(hosts: Iterable<Host>): Host[] {
+  const key = (host: Host): string => [...host.addresses.keys()].sort()[0] ?? '\uffff';
+  return [...hosts].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.mac - b.mac));
+}
+
+const macOf = (host: Host): string | undefined => (host.mac === NO_MAC ? undefined : macText(host.mac));
+
+function describe(host: Host): string {
+  const head = [macOf(host) ?? '(no MAC)', host.addressTexts().join(', ') || '-'];
+  if (host.vendor !== undefined) head.push(host.vendor);
+  if (host.router) head.push('(router)');
+  const services = host
+    .serviceRows()
+    .map((s) => `${s.transport}/${s.port}${s.protocol === undefined ? '' : ` ${s.protocol}`}`);
+  const lines = [head.join('  ')];
+  if (services.length > 0) lines.push(`  answers on ${services.join(', ')}`);
+  for (const e of host.evidenceRows()) lines.push(`  ${e.protocol} ${e.field} = ${e.value}`);
+  return lines.join('\n');
+}
+
+function json(host: Host): object {
+  return {
+    mac: macOf(host) ?? null,
+    vendor: host.vendor ?? null,
+    router: host.router,
+    addresses: host.addressTexts(),
+    services: host.serviceRows(),
+    evidence: host.evidenceRows(),
+  };
+}
+
+export function register(program: Command): void {
+  const sensor = program.command('sensor').description('what the sensor sees');
+  sensor
+    .command('read')
+    .description('list the hosts in capture files (pcap, pcapng)')
+    .argument('<files...>', 'capture files')
+    .option('--json', 'one JSON object: hosts, packets, weirds')
+    .action(async (files: string[], options: { json?: boolean }) => {
+      const reading = new Sensor({ vendorOf: await loadVendors() });
+      const weirds: FileWeird[] = [];
+      let packets = 0;
+      for (const file of files) packets += await readFile(file, reading, weirds);
+      const hosts = inOrder(reading.hosts.all());
+      if (options.json === true) {
+        const output = {
+          packets,
+          hosts: hosts.map(json),
+          weirds,
+          frameWeirds: Object.fromEntries(reading.weirds),
+        };
+        process.stdout.write(`${JSON.stringify(output, undefined, 2)}\n`);
+        return;
+      }
+      for (const host of hosts) process.stdout.write(`${describe(host)}\n`);
+      process.stdout.write(`${hosts.length} hosts, ${packets} packets\n`);
+      for (const w of weirds) process.stderr.write(`anteroom: ${w.file}: ${w.weird} at ${w.offset}\n`);
+    });
+}

@@ -1,0 +1,125 @@
+/**
+ * The sensor process: a capture ring on each configured interface, `sensor/` behind it, and what it learns to
+ * `control`. Holds CAP_NET_RAW and nothing worth stealing; it opens no port, resolves no name and has no
+ * code that could send a frame.
+ */
+import { networkInterfaces } from 'node:os';
+import { connect } from '../ipc/client.ts';
+import { addon } from '../platform/addon.ts';
+import { socketPath } from '../platform/config.ts';
+import { runProcess } from '../platform/process.ts';
+import { version } from '../platform/version.ts';
+import { Captures } from '../sensor/captures.ts';
+import type { OpenCapture } from '../sensor/captures.ts';
+import { limits } from '../sensor/constants.ts';
+import { SensorHealth } from '../sensor/health.ts';
+import { Reporter } from '../sensor/report.ts';
+import { Sensor } from '../sensor/sensor.ts';
+import { loadVendors } from '../sensor/vendor.ts';
+import type { AuditEvent } from '../wire/audit-event.ts';
+import { Fault } from '../wire/errors.ts';
+import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../wire/messages.ts';
+
+const TICK_MS = 250;
+/** How often the gateway's own cards are looked up again. */
+const OWN_MS = 60_000;
+const STOP_NOTE_MS = 2_000;
+
+/** MAC addresses of this machine's cards that have an IP address: the only ones that send. */
+function ownMacs(): Set<number> {
+  const macs = new Set<number>();
+  for (const rows of Object.values(networkInterfaces())) {
+    for (const row of rows ?? []) macs.add(Number.parseInt(row.mac.replaceAll(':', ''), 16));
+  }
+  return macs;
+}
+
+runProcess('sensor', async (context) => {
+  const { config, log, clock } = context;
+  const audit = connect({ path: socketPath(config, 'audit'), verbs: auditVerbs, pushes: auditPushes, log });
+  const control = connect({
+    path: socketPath(config, 'control'),
+    verbs: controlVerbs,
+    pushes: controlPushes,
+    log,
+    onConnect: () => reporter.reconnected(),
+  });
+  const note = async (event: AuditEvent, timeoutMs?: number): Promise<void> => {
+    try {
+      await audit.call('audit.append', { events: [event] }, timeoutMs === undefined ? {} : { timeoutMs });
+    } catch (err) {
+      log.warn({ err, kind: event.kind }, 'not written to the audit log');
+    }
+  };
+
+  const { interfaces } = config.sensor;
+  const sensor = new Sensor({ vendorOf: await loadVendors() });
+  const health = new SensorHealth(interfaces, clock.now());
+  const reporter = new Reporter(
+    sensor.hosts,
+    (at) => health.items(at),
+    async (batch) => {
+      try {
+        await control.call('sensor.observed', batch);
+      } catch (err) {
+        log.warn({ err, hosts: batch.hosts.length }, 'hosts were not taken by control');
+        throw err;
+      }
+    },
+  );
+
+  const open: OpenCapture = (interfaceName, failed) =>
+    addon().openCapture({
+      interfaceName,
+      snapLength: limits.SNAP,
+      onFrames: (bytes, count) => sensor.takeBatch(bytes, count),
+      onFailure: failed,
+    });
+  const captures = new Captures(interfaces, open, health, (interfaceName, err) => {
+    if (err === undefined) log.info({ interfaceName }, 'listening');
+    else log.warn({ err, interfaceName }, 'the capture ended; trying again');
+  });
+
+  let ownAt = -Infinity;
+  const tick = (): void => {
+    const at = clock.now();
+    if (at - ownAt >= OWN_MS) {
+      sensor.hosts.setOwn(ownMacs());
+      ownAt = at;
+    }
+    try {
+      captures.tick(at);
+    } catch (cause) {
+      const text = `CAP_NET_RAW: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw new Fault('CAPABILITY_MISSING', text, { cause });
+    }
+    health.losses(captures.drops(), sensor.hosts.evicted + sensor.flows.evicted, at);
+    void reporter.tick(at);
+  };
+  tick();
+  const ticker = setInterval(() => {
+    try {
+      tick();
+    } catch (error) {
+      context.stop(
+        'the capture failed',
+        error instanceof Fault ? error : new Fault('INTERNAL', String(error)),
+      );
+    }
+  }, TICK_MS);
+  void note({
+    kind: 'process.start',
+    at: clock.now(),
+    origin: 'sensor',
+    body: { process: 'sensor', version },
+  });
+
+  return async () => {
+    clearInterval(ticker);
+    captures.close();
+    const body = { process: 'sensor', reason: 'stopped in good order' } as const;
+    await note({ kind: 'process.stop', at: clock.now(), origin: 'sensor', body }, STOP_NOTE_MS);
+    control.close();
+    audit.close();
+  };
+});

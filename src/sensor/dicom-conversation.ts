@@ -1,0 +1,120 @@
+/**
+ * What the ends of a DICOM association say of themselves: the first PDU of each direction, A-ASSOCIATE-RQ and
+ * -AC or -RJ (PS3.8 section 9.3; user information PS3.7 annex D.3.3). Nothing after it is read, so no data set,
+ * and no user identity, is ever held.
+ *
+ * The calling title is the requestor's own. The called title is the acceptor's once it accepts: until then it
+ * is only what somebody called. The titles that an A-ASSOCIATE-AC carries are not to be tested (PS3.8 table
+ * 9-17), so the request's count.
+ */
+import {
+  applicationContextName,
+  associateFixedBytes,
+  pduHeaderBytes,
+  pduTypes,
+} from '../protocol/dicom/constants.ts';
+import { decodeAssociate } from '../protocol/dicom/message.ts';
+import type { Association } from '../protocol/dicom/message.ts';
+import { limits } from './constants.ts';
+import type { Side } from './flow.ts';
+import { Gather } from './gather.ts';
+import type { Conversation, Recognition, Speaker } from './identify.ts';
+
+/** Up to the end of the two AE titles. */
+const TITLES_END = pduHeaderBytes + 4 + 32;
+
+const lengthOf = (pdu: Uint8Array): number => new DataView(pdu.buffer, pdu.byteOffset).getUint32(2);
+
+/** An A-ASSOCIATE-RQ or -AC: type, plausible length, version 1, and in a request two printable titles. */
+export function recognizeDicom(head: Uint8Array): Recognition {
+  const type = head[0];
+  if (type !== pduTypes.associateRequest && type !== pduTypes.associateAccept) return 'no';
+  if (head.length > 1 && head[1] !== 0) return 'no';
+  if (head.length < TITLES_END) return 'more';
+  const length = lengthOf(head);
+  if (length < associateFixedBytes || length + pduHeaderBytes > limits.INSPECTED) return 'no';
+  if (((head[7] as number) & 1) === 0) return 'no';
+  if (type === pduTypes.associateAccept) return 'yes';
+  for (let i = TITLES_END - 32; i < TITLES_END; i++) {
+    const byte = head[i] as number;
+    if (byte !== 0 && (byte < 0x20 || byte > 0x7e)) return 'no';
+  }
+  return 'yes';
+}
+
+export class DicomConversation implements Conversation {
+  readonly #speaker: Speaker;
+  readonly #gathers: readonly [Gather, Gather];
+  #request: Association | undefined;
+
+  constructor(speaker: Speaker) {
+    this.#speaker = speaker;
+    this.#gathers = [
+      new Gather(limits.INSPECTED, (n) => speaker.hold(n)),
+      new Gather(limits.INSPECTED, (n) => speaker.hold(n)),
+    ];
+  }
+
+  push(from: Side, chunk: Uint8Array, at: number): boolean {
+    const gather = this.#gathers[from];
+    if (gather.length === 0) {
+      const whole = wholePdu(chunk);
+      if (whole !== undefined) return this.#read(from, whole, at);
+    }
+    if (!gather.add(chunk)) return this.#done(from);
+    const whole = wholePdu(gather.bytes);
+    if (whole === undefined) return gather.length > 0 && !isOpening(gather.bytes) ? this.#done(from) : false;
+    this.#read(from, whole, at);
+    return this.#done(from);
+  }
+
+  ended(from: Side): void {
+    this.#gathers[from].release();
+  }
+
+  #done(from: Side): true {
+    this.#gathers[from].release();
+    return true;
+  }
+
+  #read(from: Side, pdu: Uint8Array, at: number): true {
+    if (pdu[0] === pduTypes.associateReject) {
+      this.#speaker.serves(from);
+      return true;
+    }
+    const decoded = decodeAssociate(pdu);
+    if (decoded.kind === 'malformed') {
+      this.#speaker.weird(decoded.name);
+      return true;
+    }
+    const association = decoded.message;
+    if (association.applicationContext !== applicationContextName) {
+      this.#speaker.weird('dicom_application_context');
+      return true;
+    }
+    if (pdu[0] === pduTypes.associateRequest) {
+      this.#request = association;
+      this.#speaker.say(from, 'callingAeTitle', association.callingAeTitle, at);
+    } else {
+      this.#speaker.serves(from);
+      this.#speaker.say(from, 'calledAeTitle', this.#request?.calledAeTitle, at);
+    }
+    this.#speaker.say(from, 'implementationClassUid', association.implementationClassUid, at);
+    this.#speaker.say(from, 'implementationVersionName', association.implementationVersionName, at);
+    this.#speaker.say(from, 'maximumLength', String(association.maximumLength), at);
+    return true;
+  }
+}
+
+/** The first PDU of a direction may be one that opens or refuses an association. */
+function isOpening(bytes: Uint8Array): boolean {
+  const type = bytes[0] as number;
+  if (type < pduTypes.associateRequest || type > pduTypes.associateReject) return false;
+  return bytes.length < pduHeaderBytes || lengthOf(bytes) + pduHeaderBytes <= limits.INSPECTED;
+}
+
+function wholePdu(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length < pduHeaderBytes || !isOpening(bytes)) return undefined;
+  const end = pduHeaderBytes + lengthOf(bytes);
+  return bytes.length < end ? undefined : bytes.subarray(0, end);
+}

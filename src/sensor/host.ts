@@ -1,0 +1,296 @@
+/**
+ * The host table: one row a network card (MAC), or an address where a capture has no MACs, bounded by
+ * `limits.HOSTS`. What a row may hold is bounded too, so the whole table is.
+ *
+ * Which addresses are a host's own:
+ * - what it claims on the link itself, by ARP or neighbour discovery, whatever the prefix: neither is routed;
+ * - the IP source of its frames when that is private, link-local or unique local *and* the hop limit is one
+ *   that senders start with, so the frame was not forwarded. Public sources come from elsewhere, through a
+ *   router, until they are claimed.
+ * A card with more than `ROUTER_ADDRESSES` unclaimed addresses is a router and keeps its claimed ones alone.
+ * An address belongs to one row: a later claim moves it, being merely seen as a source doesn't.
+ *
+ * When the table is full the row that goes is the least recently seen of those that nobody knows anything
+ * about but a MAC and addresses; a flood of invented MACs displaces itself before it displaces a device.
+ */
+import type { Evidence, HostObservation, Service } from '../wire/observation.ts';
+import { initialHopLimits, limits } from './constants.ts';
+import type { Frame } from './frame.ts';
+import { isHostAddress, isPrivate, isUnicast, isUnicastMac, macText, NO_MAC, printAddress } from './frame.ts';
+import { sanitize } from './text.ts';
+import type { VendorOf } from './vendor.ts';
+
+interface AddressRow {
+  readonly text: string;
+  claimed: boolean;
+}
+
+interface ServiceRow {
+  readonly transport: 'tcp' | 'udp';
+  readonly port: number;
+  protocol?: string;
+}
+
+interface EvidenceRow {
+  readonly protocol: string;
+  readonly field: string;
+  readonly value: string;
+  readonly first: number;
+  last: number;
+}
+
+/** One host. Other files read it; the table writes it. */
+export class Host {
+  readonly mac: number;
+  readonly vendor: string | undefined;
+  readonly addresses = new Map<string, AddressRow>();
+  readonly services = new Map<string, ServiceRow>();
+  readonly evidence = new Map<string, EvidenceRow>();
+  router = false;
+  readonly first: number;
+  last: number;
+  /** Something new since the last report; `reported` is when that was. */
+  changed = true;
+  reported = -Infinity;
+
+  constructor(mac: number, vendor: string | undefined, at: number) {
+    this.mac = mac;
+    this.vendor = vendor;
+    this.first = at;
+    this.last = at;
+  }
+
+  /** More is known than a MAC and addresses. */
+  get known(): boolean {
+    return this.evidence.size > 0 || this.services.size > 0;
+  }
+
+  /** The host as `control` gets it; undefined for a host without a MAC. */
+  observation(): HostObservation | undefined {
+    if (this.mac === NO_MAC) return undefined;
+    return {
+      mac: macText(this.mac),
+      ...(this.vendor === undefined ? {} : { vendor: this.vendor }),
+      addresses: this.addressTexts(),
+      services: this.serviceRows(),
+      evidence: this.evidenceRows(),
+      first: Math.round(this.first),
+      last: Math.round(this.last),
+    };
+  }
+
+  addressTexts(): string[] {
+    return [...this.addresses.values()].map((row) => row.text);
+  }
+
+  serviceRows(): Service[] {
+    return [...this.services.values()]
+      .sort((a, b) => a.port - b.port || a.transport.localeCompare(b.transport))
+      .map((row) => ({ ...row }));
+  }
+
+  evidenceRows(): Evidence[] {
+    return [...this.evidence.values()].map((row) => ({
+      ...row,
+      first: Math.round(row.first),
+      last: Math.round(row.last),
+    }));
+  }
+}
+
+/** How old `last` may be before a row moves to the young end of the table: spares a map write a packet. */
+const TOUCH_MS = 1_000;
+
+type Key = number | string;
+
+export interface HostTableOptions {
+  readonly vendorOf: VendorOf;
+  /** The gateway's own cards: they are no hosts of the enclave. */
+  readonly own?: ReadonlySet<number>;
+  readonly capacity?: number;
+}
+
+export class HostTable {
+  /** Rows by key, least recently seen first: those known by nothing but addresses, and the others. */
+  readonly #plain = new Map<Key, Host>();
+  readonly #known = new Map<Key, Host>();
+  /** Whose an address is. An entry here has one in that host's `addresses`, so the bound is theirs. */
+  readonly #owners = new Map<string, Host>();
+  readonly #vendorOf: VendorOf;
+  #own: ReadonlySet<number>;
+  readonly #capacity: number;
+  /** Rows that had to go because the table was full. */
+  evicted = 0;
+
+  constructor(options: HostTableOptions) {
+    this.#vendorOf = options.vendorOf;
+    this.#own = options.own ?? new Set();
+    this.#capacity = options.capacity ?? limits.HOSTS;
+  }
+
+  get size(): number {
+    return this.#plain.size + this.#known.size;
+  }
+
+  /** The gateway's own cards may change; rows of them go. */
+  setOwn(macs: ReadonlySet<number>): void {
+    this.#own = macs;
+    for (const mac of macs) {
+      for (const rows of [this.#plain, this.#known]) {
+        const host = rows.get(mac);
+        if (host === undefined) continue;
+        rows.delete(mac);
+        this.#disown(host);
+      }
+    }
+  }
+
+  *all(): Generator<Host> {
+    yield* this.#known.values();
+    yield* this.#plain.values();
+  }
+
+  /** Note the sender of a decoded frame. */
+  see(frame: Frame, at: number): void {
+    const host =
+      frame.sourceMac === NO_MAC
+        ? this.#withoutMac(frame, at)
+        : this.#row(frame.sourceMac, frame.sourceMac, at);
+    if (host === undefined) return;
+    if (frame.claim !== '') this.#address(host, frame.claim, true);
+    if (frame.source === '' || host.addresses.has(frame.source)) return;
+    if (host.mac === NO_MAC) this.#address(host, frame.source, false);
+    else if (!host.router && isOwnSource(frame)) this.#address(host, frame.source, false);
+  }
+
+  /** The host that sends from `mac` and owns `address`; undefined for what lies behind a router. */
+  at(mac: number, address: string): Host | undefined {
+    const key: Key = mac === NO_MAC ? address : mac;
+    const host = this.#known.get(key) ?? this.#plain.get(key);
+    return host?.addresses.has(address) === true ? host : undefined;
+  }
+
+  /** A port of the host answers; `protocol` when its content told what it speaks. */
+  service(host: Host, transport: 'tcp' | 'udp', port: number, protocol?: string): void {
+    const key = `${transport}/${port}`;
+    const row = host.services.get(key);
+    if (row !== undefined) {
+      if (protocol === undefined || row.protocol === protocol) return;
+      row.protocol = protocol;
+    } else {
+      if (port === 0 || host.services.size >= limits.SERVICES) return;
+      host.services.set(key, { transport, port, ...(protocol === undefined ? {} : { protocol }) });
+    }
+    this.#learnt(host);
+  }
+
+  /** The host said `value` in `field`, or another said it of the host. Blank values say nothing. */
+  say(host: Host, protocol: string, field: string, value: string, at: number): void {
+    const clean = sanitize(value);
+    if (clean === '') return;
+    const key = `${protocol} ${field} ${clean}`;
+    const row = host.evidence.get(key);
+    if (row !== undefined) {
+      row.last = Math.max(row.last, at);
+      return;
+    }
+    if (host.evidence.size >= limits.EVIDENCE) return;
+    let values = 0;
+    for (const other of host.evidence.values()) {
+      if (other.protocol === protocol && other.field === field) values++;
+    }
+    if (values >= limits.VALUES) return;
+    host.evidence.set(key, { protocol, field, value: clean, first: at, last: at });
+    this.#learnt(host);
+  }
+
+  #withoutMac(frame: Frame, at: number): Host | undefined {
+    return isHostAddress(frame.source) ? this.#row(frame.source, NO_MAC, at) : undefined;
+  }
+
+  #row(key: Key, mac: number, at: number): Host | undefined {
+    let host = this.#known.get(key) ?? this.#plain.get(key);
+    if (host === undefined) {
+      if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
+      host = new Host(mac, this.#vendorOf(mac), at);
+      if (this.size >= this.#capacity) this.#makeRoom();
+      this.#plain.set(key, host);
+      return host;
+    }
+    if (at - host.last > TOUCH_MS) {
+      const rows = host.known ? this.#known : this.#plain;
+      rows.delete(key);
+      rows.set(key, host);
+    }
+    if (at > host.last) host.last = at;
+    return host;
+  }
+
+  /** Something new: to be reported, and kept in preference to rows of which nothing is known. */
+  #learnt(host: Host): void {
+    host.changed = true;
+    const key = keyOf(host);
+    if (key === undefined || this.#plain.get(key) !== host) return;
+    this.#plain.delete(key);
+    this.#known.set(key, host);
+  }
+
+  #address(host: Host, address: string, claimed: boolean): void {
+    const row = host.addresses.get(address);
+    if (row !== undefined) {
+      row.claimed ||= claimed;
+      return;
+    }
+    const owner = this.#owners.get(address);
+    if (owner !== undefined) {
+      if (!claimed) return;
+      owner.addresses.delete(address);
+      owner.changed = true;
+    }
+    if (host.addresses.size >= limits.ADDRESSES) {
+      if (owner !== undefined) this.#owners.delete(address);
+      return;
+    }
+    host.addresses.set(address, { text: printAddress(address), claimed });
+    this.#owners.set(address, host);
+    host.changed = true;
+    if (!claimed) this.#checkRouter(host);
+  }
+
+  #checkRouter(host: Host): void {
+    let unclaimed = 0;
+    for (const row of host.addresses.values()) if (!row.claimed) unclaimed++;
+    if (unclaimed <= limits.ROUTER_ADDRESSES) return;
+    host.router = true;
+    for (const [address, row] of host.addresses) {
+      if (row.claimed) continue;
+      host.addresses.delete(address);
+      this.#owners.delete(address);
+    }
+  }
+
+  #makeRoom(): void {
+    const rows = this.#plain.size > 0 ? this.#plain : this.#known;
+    for (const [key, host] of rows) {
+      rows.delete(key);
+      this.#disown(host);
+      this.evicted++;
+      return;
+    }
+  }
+
+  #disown(host: Host): void {
+    for (const address of host.addresses.keys()) this.#owners.delete(address);
+  }
+}
+
+function keyOf(host: Host): Key | undefined {
+  if (host.mac !== NO_MAC) return host.mac;
+  const [address] = host.addresses.keys();
+  return address;
+}
+
+/** The IP source is an address of the sending card itself, by what the frame alone tells. */
+function isOwnSource(frame: Frame): boolean {
+  return isPrivate(frame.source) && isUnicast(frame.source) && initialHopLimits.has(frame.hopLimit);
+}

@@ -1,0 +1,149 @@
+/**
+ * What a flow speaks, told by its content on any port, and what its ends say of themselves.
+ *
+ * The first bytes of a direction go to each protocol's `recognize`; the first that says yes reads the flow as
+ * a conversation and says things of its two ends to the host table. In a flow whose start was not seen, a
+ * direction that isn't recognized is tried again at each segment: messages begin where segments do.
+ *
+ * Equipment-level facts only leave a conversation: names of systems, versions, sizes. No conversation keeps
+ * payload beyond the header it reads, and all of them share one budget for that.
+ *
+ * Evidence is about an end only when that end's frames come from a card that owns the address (`HostTable.at`):
+ * what a station behind a router says is not the router's.
+ */
+import { limits } from './constants.ts';
+import { DicomConversation, recognizeDicom } from './dicom-conversation.ts';
+import type { Flow, FlowListener, Side } from './flow.ts';
+import { Hl7Conversation, recognizeHl7 } from './hl7-conversation.ts';
+import type { Host, HostTable } from './host.ts';
+import type { DirectionEnd } from './reassembly.ts';
+
+/** Is it this protocol? `more`: too few bytes to tell. */
+export type Recognition = 'yes' | 'no' | 'more';
+
+/** What a conversation may do: say something of an end, name what the server's port speaks. */
+export interface Speaker {
+  /** Port of an end. */
+  port(side: Side): number;
+  /** Client and server are known, not guessed. */
+  readonly opened: boolean;
+  say(side: Side, field: string, value: string | undefined, at: number): void;
+  /** The port of `side` is where this protocol is served. */
+  serves(side: Side): void;
+  weird(name: string): void;
+  /** Take `count` more bytes of the common budget; false when there are none. Negative gives back. */
+  hold(count: number): boolean;
+}
+
+/** One flow, read. `push` says whether that direction has told all it can. */
+export interface Conversation {
+  push(from: Side, chunk: Uint8Array, at: number): boolean;
+  /** No more bytes will come from that direction. */
+  ended(from: Side): void;
+}
+
+interface ProtocolRow {
+  readonly name: string;
+  readonly recognize: (head: Uint8Array) => Recognition;
+  readonly converse: (speaker: Speaker) => Conversation;
+}
+
+const protocols: readonly ProtocolRow[] = [
+  { name: 'dicom', recognize: recognizeDicom, converse: (speaker) => new DicomConversation(speaker) },
+  { name: 'hl7', recognize: recognizeHl7, converse: (speaker) => new Hl7Conversation(speaker) },
+];
+
+/** Bytes after which every protocol has said yes or no. */
+const HEAD = 64;
+
+export interface Reading {
+  conversation: Conversation | undefined;
+  /** First bytes of each direction while no protocol is sure. */
+  heads: [Uint8Array | undefined, Uint8Array | undefined];
+}
+
+export class Identifier implements FlowListener<Reading> {
+  readonly #hosts: HostTable;
+  readonly #weird: (name: string) => void;
+  #held = 0;
+
+  constructor(hosts: HostTable, weird: (name: string) => void) {
+    this.#hosts = hosts;
+    this.#weird = weird;
+  }
+
+  /** Bytes that conversations keep, all together. */
+  get held(): number {
+    return this.#held;
+  }
+
+  answered(flow: Flow<Reading>): void {
+    const host = this.#about(flow, 1);
+    if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[1].port);
+  }
+
+  data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean {
+    flow.reading ??= { conversation: undefined, heads: [undefined, undefined] };
+    const reading = flow.reading;
+    const head = reading.heads[from];
+    const bytes = head === undefined ? chunk : join(head, chunk);
+    reading.heads[from] = undefined;
+    if (reading.conversation !== undefined) return reading.conversation.push(from, bytes, at);
+    let unsure = false;
+    for (const protocol of protocols) {
+      const answer = protocol.recognize(bytes);
+      if (answer === 'yes') {
+        reading.conversation = protocol.converse(this.#speaker(flow, protocol.name));
+        return reading.conversation.push(from, bytes, at);
+      }
+      unsure ||= answer === 'more';
+    }
+    if (unsure && bytes.length < HEAD) {
+      reading.heads[from] = bytes.slice();
+      return false;
+    }
+    return !flow.directions[from].midstream;
+  }
+
+  ended(flow: Flow<Reading>, from: Side, _why: DirectionEnd): void {
+    if (flow.reading === undefined) return;
+    flow.reading.heads[from] = undefined;
+    flow.reading.conversation?.ended(from);
+  }
+
+  #speaker(flow: Flow<Reading>, protocol: string): Speaker {
+    return {
+      port: (side) => flow.ends[side].port,
+      opened: flow.opened,
+      say: (side, field, value, at) => {
+        const host = value === undefined ? undefined : this.#about(flow, side);
+        if (host !== undefined && value !== undefined) this.#hosts.say(host, protocol, field, value, at);
+      },
+      serves: (side) => {
+        const host = this.#about(flow, side);
+        if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
+      },
+      weird: this.#weird,
+      hold: (count) => {
+        if (count > 0 && this.#held + count > limits.HELD_BYTES) {
+          this.#weird('conversation_budget_spent');
+          return false;
+        }
+        this.#held += count;
+        return true;
+      },
+    };
+  }
+
+  #about(flow: Flow<Reading>, side: Side): Host | undefined {
+    const end = flow.ends[side];
+    return this.#hosts.at(end.mac, end.address);
+  }
+}
+
+function join(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
