@@ -88,6 +88,19 @@ export class Store {
     }
   }
 
+  /** Run `work` on one state of the database, whatever another process commits meanwhile. */
+  snapshot<T>(work: () => T): T {
+    const database = this.#database;
+    try {
+      database.exec('BEGIN DEFERRED');
+      return work();
+    } catch (e) {
+      throw storeFault(e, this.file);
+    } finally {
+      if (database.inTransaction) database.exec('ROLLBACK');
+    }
+  }
+
   /** Move the WAL into the database file; what was committed is durable without it. */
   checkpoint(): void {
     try {
