@@ -9,7 +9,7 @@
  * and ciphertext hashed) needs nothing new here: MixHash and MixKey take bytes.
  */
 import { Fault } from '../wire/errors.ts';
-import { open, seal } from './aead.ts';
+import { counterNonce, open, seal } from './aead.ts';
 import { HASH_BYTES, hash, hkdf2, hkdf3 } from './blake2s.ts';
 import { SecretKey } from './secret-key.ts';
 
@@ -60,14 +60,14 @@ export class SymmetricState {
   }
 
   EncryptAndHash(plaintext: Uint8Array): Uint8Array {
-    const ciphertext = seal(this.#key(), this.#n++, this.#h, plaintext);
+    const ciphertext = seal(this.#key(), counterNonce(this.#n++), this.#h, plaintext);
     this.MixHash(ciphertext);
     return ciphertext;
   }
 
   /** Undefined when `ciphertext` isn't authentic. */
   DecryptAndHash(ciphertext: Uint8Array): Uint8Array | undefined {
-    const plaintext = open(this.#key(), this.#n++, this.#h, ciphertext);
+    const plaintext = open(this.#key(), counterNonce(this.#n++), this.#h, ciphertext);
     if (plaintext) this.MixHash(ciphertext);
     return plaintext;
   }
