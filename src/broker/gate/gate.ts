@@ -15,6 +15,8 @@ import type { Action, Protocol } from '../../wire/action.ts';
 import type { ErrorCode } from '../../wire/errors.ts';
 import type { Grant } from '../../wire/grant.ts';
 import type { EpochMillis } from '../../wire/units.ts';
+import { openDicomGate, openDicomRefusal } from './dicom.ts';
+import { openHl7Gate, openHl7Refusal } from './hl7.ts';
 import { openTcpGate, openTcpRefusal } from './tcp.ts';
 
 export type Side = 'user' | 'device';
@@ -56,7 +58,9 @@ export function openGate(context: GateContext): Gate {
   const { protocol } = context.grant.target;
   switch (protocol) {
     case 'dicom':
+      return openDicomGate(context);
     case 'hl7':
+      return openHl7Gate(context);
     case 'tcp':
       return openTcpGate(context);
   }
@@ -66,15 +70,12 @@ export function openGate(context: GateContext): Gate {
  * The gate of a session that was refused before any device was dialled: waits for the user's first unit (bounded
  * in bytes), refuses it in the protocol's words, then ends. Never sends to the device.
  */
-export function openRefusal(
-  protocol: Protocol,
-  reason: string,
-  _code: ErrorCode,
-  _sources: GateSources,
-): Gate {
+export function openRefusal(protocol: Protocol, reason: string, code: ErrorCode, sources: GateSources): Gate {
   switch (protocol) {
     case 'dicom':
+      return openDicomRefusal(reason, code);
     case 'hl7':
+      return openHl7Refusal(reason, code, sources);
     case 'tcp':
       return openTcpRefusal(reason);
   }
