@@ -15,6 +15,7 @@ class TcpGate implements Gate {
   #grant: Grant;
   #over = false;
   #named = false;
+  #halfClosed: Side | undefined;
 
   constructor(grant: Grant) {
     this.#grant = grant;
@@ -41,7 +42,11 @@ class TcpGate implements Gate {
   }
 
   closed(from: Side): Effect[] {
-    return this.#end(`closed by the ${from}`);
+    // A half-close says "I am done, now answer": the other direction goes on.
+    if (this.#halfClosed !== undefined && this.#halfClosed !== from)
+      return this.#end(`closed by the ${from}`);
+    this.#halfClosed = from;
+    return [];
   }
 
   regrant(grant: Grant): void {

@@ -1,0 +1,119 @@
+/**
+ * The broker process: a TCP listener for each published resource, the local sockets to control and audit, and
+ * between them `broker/`. It holds no capability and no key, and opens connections only where a grant says.
+ *
+ * Ports below 1024 (DICOM's 104) are listened on without privilege because the appliance's sysctl.d sets
+ * `net.ipv4.ip_unprivileged_port_start=0` in the gateway's network namespace.
+ */
+import { randomBytes } from 'node:crypto';
+import { connect as connectTcp, createServer } from 'node:net';
+import { Broker } from '../broker/broker.ts';
+import { Listeners } from '../broker/listeners.ts';
+import type { Listen } from '../broker/listeners.ts';
+import type { Dial } from '../broker/relay.ts';
+import type { Schedule } from '../broker/surroundings.ts';
+import { connect } from '../ipc/client.ts';
+import { socketPath } from '../platform/config.ts';
+import { runProcess } from '../platform/process.ts';
+import { version } from '../platform/version.ts';
+import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../wire/messages.ts';
+
+/** Progress and health are told at most this often. */
+const TICK_MS = 1_000;
+/** Connections the kernel holds for a listener before it is accepted. */
+const BACKLOG = 1024;
+/** Read and write buffer of a relayed socket: large enough that a full-sized DICOM PDU is one write. */
+const SOCKET_BUFFER = 256 * 1024;
+
+const schedule: Schedule = (ms, then) => {
+  const timer = setTimeout(then, ms);
+  return () => clearTimeout(timer);
+};
+
+const dial: Dial = ({ address, port }) =>
+  connectTcp({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+
+runProcess('broker', async ({ config, log, clock }) => {
+  const audit = connect({
+    path: socketPath(config, 'audit'),
+    verbs: auditVerbs,
+    pushes: auditPushes,
+    log,
+  });
+  const control = connect({
+    path: socketPath(config, 'control'),
+    verbs: controlVerbs,
+    pushes: controlPushes,
+    log,
+    onPush: (event, body) => {
+      if ('grant' in body) broker.regranted(body.grant);
+      else broker.revoked(body.session, body.reason);
+      log.debug({ event }, 'control pushed');
+    },
+    onConnect: () => broker.controlConnected(),
+    onDisconnect: () => broker.controlDisconnected(),
+  });
+
+  const broker = new Broker({
+    config,
+    clock,
+    schedule,
+    random: randomBytes,
+    log,
+    append: async (events) => {
+      await audit.call('audit.append', { events });
+    },
+    control: {
+      authorize: (request) => control.call('session.authorize', request),
+      started: (grant, progress) => control.call('session.started', { grant, progress }),
+      progress: (sessions) => control.call('session.progress', { sessions }),
+      ended: (progress, reason) => control.call('session.ended', { progress, reason }),
+      health: (health) => control.call('broker.health', { health }),
+    },
+    dial,
+    failingListeners: () => listeners.failing,
+  });
+
+  const listen: Listen = (resource, failed) =>
+    new Promise((resolve, reject) => {
+      const server = createServer(
+        {
+          allowHalfOpen: true,
+          pauseOnConnect: true,
+          noDelay: true,
+          keepAlive: true,
+          highWaterMark: SOCKET_BUFFER,
+        },
+        (socket) => broker.accept(resource, socket),
+      );
+      server.once('error', reject);
+      server.listen({ host: resource.virtual.address, port: resource.virtual.port, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        server.on('error', failed);
+        // Closing waits for no connection: sessions end on their own.
+        resolve({ close: async () => void server.close() });
+      });
+    });
+  const listeners = new Listeners({
+    resources: config.resources,
+    listen,
+    schedule,
+    log,
+    onChange: () => broker.tick(),
+  });
+
+  const noteStart = { process: 'broker', version } as const;
+  broker.record({ kind: 'process.start', at: clock.now(), origin: 'broker', body: noteStart });
+  await listeners.start();
+  const ticker = setInterval(() => broker.tick(), TICK_MS);
+
+  return async () => {
+    clearInterval(ticker);
+    await listeners.stop();
+    const noteStop = { process: 'broker', reason: 'stopped in good order' } as const;
+    broker.record({ kind: 'process.stop', at: clock.now(), origin: 'broker', body: noteStop });
+    await broker.stop();
+    control.close();
+    audit.close();
+  };
+});
