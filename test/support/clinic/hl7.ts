@@ -38,10 +38,10 @@ export const order = (rate: number, volume: number): Message =>
     head('RGV^O15^RGV_O15', PROFILE_PIV),
     ['PID', '', '', 'INV0042^^^Invented^PI', '', 'Sample^Petra^^^^^L'],
     ['ORC', 'RE', `ORD${process.pid}-${counter}`],
-    [
-      ...['RXG', '1', '', '', '^Sodium chloride 0.9 %', String(volume), '', '263762^MDC_DIM_MILLI_L^MDC'],
-      ...['', '', '', '', '', '', '', String(rate), '265266^MDC_DIM_MILLI_L_PER_HR^MDC'],
-    ],
+    // RXG-5 amount, RXG-7 its units, RXG-15 rate, RXG-16 its units.
+    `RXG|1|||^Sodium chloride 0.9 %|${volume}||263762^MDC_DIM_MILLI_L^MDC||||||||${rate}|265266^MDC_DIM_MILLI_L_PER_HR^MDC`.split(
+      '|',
+    ),
     ['RXR', '^IV'],
     ['OBX', '1', '', '69986^MDC_DEV_PUMP_INFUS_VMD^MDC', '1.1.0.0'],
   ]);
