@@ -29,7 +29,7 @@ export interface ActivityReport {
   /** Totals since the peer was added, inner bytes that were authenticated. */
   readonly receivedBytes: number;
   readonly sentBytes: number;
-  /** Outer address of the last authenticated packet (roaming, whitepaper section 6.3). */
+  /** Outer address of the last authenticated packet (roaming, whitepaper section 6.3), when one arrived. */
   readonly endpoint?: NativeEndpoint;
   /** Local index of the keypair that received, when RECEIVED or CONFIRMED is set. */
   readonly localIndex?: number;
@@ -47,12 +47,17 @@ export const activity = {
   RECEIVED_ANY: 8,
   /** The first authentic packet on a responder's keypair: it is confirmed and now the one to send with. */
   CONFIRMED: 16,
-  /** A packet for the peer waits and there is no keypair to send it with. Reported at once, not batched. */
+  /**
+   * A packet for the peer waits and there is no keypair to send it with. The first that waits is reported at
+   * once; while more come it is repeated with each batch.
+   */
   NEED_HANDSHAKE: 32,
   /** A keypair refused to send because a limit (messages or age) was passed. */
   EXPIRED: 64,
   /** A packet was dropped: inner source not in allowed IPs. */
   BAD_SOURCE: 128,
+  /** The sending keypair has passed REKEY_AFTER_MESSAGES; it goes on sending until a new one comes. */
+  REKEY_DUE: 256,
 } as const;
 
 /** A transport keypair. Keys are 32 bytes and are copied; the caller wipes its own. */
@@ -93,12 +98,21 @@ export interface TransportCounters {
   readonly dropReplay: number;
   readonly dropMalformed: number;
   readonly dropBadSource: number;
+  /** Arrived on a keypair older than REJECT_AFTER_TIME or past REJECT_AFTER_MESSAGES. */
+  readonly dropExpired: number;
   readonly dropNoRoute: number;
   readonly dropHandshakeRing: number;
   readonly dropQueue: number;
+  /** Authentic packets the TUN device didn't take (link down, no memory). */
+  readonly dropTun: number;
 }
 
-/** TUN device, UDP sockets (IPv4 and IPv6 on one port) and the AEAD worker between them. Needs CAP_NET_ADMIN. */
+/**
+ * TUN device, UDP sockets (IPv4 and IPv6 on one port) and the AEAD worker between them. Needs CAP_NET_ADMIN.
+ *
+ * Opening fails with EPERM, EBUSY (the interface name is taken) or EADDRINUSE and leaves nothing behind. Methods
+ * throw ENOENT for a peer that was never set and EBADF after `close`. Open, it keeps the process alive.
+ */
 export interface NativeTransport {
   /** Port the sockets are bound to. */
   readonly port: number;
@@ -111,12 +125,17 @@ export interface NativeTransport {
   setEndpoint(peer: number, endpoint: NativeEndpoint): void;
   /**
    * Install a keypair: an initiator's becomes current, a responder's becomes next until confirmed. The
-   * previous one stays for receiving. Packets that waited are sent when the keypair may send.
+   * previous one stays for receiving. Packets that waited are sent when the keypair may send. Its age counts
+   * from this call, on CLOCK_BOOTTIME: after 180 s it neither sends nor receives. Throws EEXIST when `localIndex`
+   * is in use.
    */
   setKeypair(keypair: NativeKeypair): void;
   /** Forget one keypair, wiping its keys; unknown indices are ignored. */
   removeKeypair(localIndex: number): void;
-  /** Send an empty transport message to the peer, when it has a keypair that may send. */
+  /**
+   * Send an empty transport message to the peer, when it has a keypair that may send; otherwise do nothing. When
+   * packets were waiting and go out now, they take its place.
+   */
   sendKeepalive(peer: number): void;
   /** Send a handshake datagram. Best effort, as UDP is. */
   sendHandshake(to: NativeEndpoint, bytes: Uint8Array): void;
@@ -127,21 +146,25 @@ export interface NativeTransport {
   close(): void;
 }
 
-/** Frames out of a capture ring: `count` records in `bytes`, packed; see `native/net/packet_ring.h` for the layout. */
 export interface CaptureOptions {
   readonly interfaceName: string;
-  /** Bytes kept of each frame. */
+  /** Bytes kept of each frame, 64 to 65535. */
   readonly snapLength: number;
   /**
-   * One batch at most every 20 ms. `bytes`: repeated {u32le record length, u32le frame length on the wire,
-   * f64le epoch ms, frame bytes, padding to 8}. Valid only during the call.
+   * One batch of at most 1 MiB at most every 20 ms. `bytes`: `count` times {u32le bytes kept, u32le bytes on the
+   * wire, f64le epoch ms, frame bytes, padding to 8}. Valid only during the call. Both directions are seen, the
+   * gateway's own frames too; VLAN tags stand in the frame.
    */
   readonly onFrames: (bytes: Uint8Array, count: number) => void;
   readonly onFailure: (error: Error) => void;
 }
 
-/** A TPACKET_V3 receive ring in promiscuous mode. It has no way to send. Needs CAP_NET_RAW. */
+/**
+ * A TPACKET_V3 receive ring in promiscuous mode. It has no way to send. Needs CAP_NET_RAW. Opening fails with
+ * EPERM or ENODEV. The link may go down and come back; `onFailure` tells when the interface is gone.
+ */
 export interface NativeCapture {
+  /** Since it opened: frames that passed the filter, and those of them the ring had no room for. */
   statistics(): { readonly packets: number; readonly drops: number };
   close(): void;
 }
@@ -156,9 +179,9 @@ export interface PeerCredentials {
 export interface Addon {
   openTransport(options: TransportOptions): NativeTransport;
   openCapture(options: CaptureOptions): NativeCapture;
-  /** `fd`: descriptor of a connected Unix stream socket. */
+  /** `fd`: descriptor of a connected Unix stream socket. Throws EBADF, ENOTSOCK, or EINVAL for another family. */
   peerCredentials(fd: number): PeerCredentials;
-  /** sd_notify(3): sends `state` to $NOTIFY_SOCKET; false when there is none. */
+  /** sd_notify(3): sends `state` to $NOTIFY_SOCKET, path or abstract; false when there is none. */
   notify(state: string): boolean;
   /** No core dumps, no ptrace by others: PR_SET_DUMPABLE 0 and RLIMIT_CORE 0. */
   hardenProcess(): void;

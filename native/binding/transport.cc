@@ -1,0 +1,279 @@
+/**
+ * `openTransport`: arguments in, handshakes, activity and failure out. The transport itself is worker.h's.
+ *
+ * Opening either succeeds whole or leaves nothing: the members are made in the order TUN, sockets, signal, threads,
+ * and a throw unmakes what there is.
+ */
+#include "transport.h"
+
+#include <atomic>
+#include <memory>
+
+#include "../net/tun.h"
+#include "../transport/worker.h"
+#include "holder.h"
+#include "signal.h"
+#include "value.h"
+
+namespace anteroom::binding {
+
+namespace {
+
+/** Handshake datagrams handed over in one call; more follow in the next turn of the event loop. */
+constexpr unsigned kHandshakesPerCall = 64;
+
+class Transport {
+ public:
+  static constexpr napi_type_tag kTag = {0x616e7465726f6f6d, 0x7472616e73706f72};
+
+  Transport(napi_env env, napi_value options)
+      : on_handshake_(env, read_function(env, property(env, options, "onHandshake"), "onHandshake")),
+        on_activity_(env, read_function(env, property(env, options, "onActivity"), "onActivity")),
+        on_failure_(env, read_function(env, property(env, options, "onFailure"), "onFailure")) {
+    TunOptions tun;
+    tun.name = read_string(env, property(env, options, "interfaceName"), "interfaceName");
+    tun.mtu =
+        static_cast<uint32_t>(read_number(env, property(env, options, "mtu"), "mtu", 1280, 9000));
+    tun.addresses = read_prefixes(env, property(env, options, "addresses"), "addresses");
+    tun.routes = read_prefixes(env, property(env, options, "routes"), "routes");
+    tun.local = read_prefixes(env, property(env, options, "local"), "local");
+    const auto port = static_cast<uint16_t>(read_u32(env, property(env, options, "port"), "port", 65535));
+
+    UdpSockets sockets(port);
+    tun_ = std::make_unique<Tun>(tun);
+    signal_ = std::make_unique<Signal>(env, "anteroom transport",
+                                       [this](napi_env e, uint32_t news) { hear(e, news); });
+    worker_ = std::make_unique<Worker>(tun_->descriptor(), std::move(sockets), tun.mtu,
+                                       [signal = signal_.get()](Worker::News news) { signal->raise(news); });
+    worker_->start();
+  }
+  ~Transport() { close(); }
+
+  Worker& worker() noexcept { return *worker_; }
+
+  void close() noexcept {
+    if (worker_) worker_->stop();
+    if (signal_) signal_->close();
+    worker_.reset();
+    tun_.reset();
+  }
+
+ private:
+  /** A callback may close the transport, so `worker_` is asked for after each. */
+  void hear(napi_env env, uint32_t news) {
+    if (worker_ && (news & Worker::kHandshakes) != 0) hear_handshakes(env);
+    if (worker_ && (news & Worker::kActivityNews) != 0) hear_activity(env);
+    if (worker_ && (news & Worker::kFailure) != 0) {
+      const Worker::Failure failure = worker_->failure();
+      const napi_value error = make_error(env, failure.number, failure.call);
+      on_failure_(1, &error);
+    }
+  }
+
+  void hear_handshakes(napi_env env) {
+    napi_value batch;
+    check(napi_create_array(env, &batch));
+    HandshakeRing& ring = worker_->handshakes();
+    uint32_t count = 0;
+    for (; count < kHandshakesPerCall; count++) {
+      const HandshakeRing::Slot* slot = ring.front();
+      if (slot == nullptr) break;
+      napi_value datagram;
+      check(napi_create_object(env, &datagram));
+      set(env, datagram, "from", make_endpoint(env, slot->from));
+      set(env, datagram, "bytes", make_bytes(env, slot->bytes.data(), slot->length));
+      check(napi_set_element(env, batch, count, datagram));
+      ring.pop();
+    }
+    if (ring.front() != nullptr) signal_->raise(Worker::kHandshakes);
+    if (count != 0) on_handshake_(1, &batch);
+  }
+
+  void hear_activity(napi_env env) {
+    napi_value batch;
+    check(napi_create_array(env, &batch));
+    Engine& engine = worker_->engine();
+    uint32_t count = 0;
+    engine.activity.take([&](unsigned number, uint32_t flags) {
+      Endpoint endpoint;
+      {
+        Guard::Shared shared(engine.guard());
+        const Peer* peer = engine.peer(number);
+        if (peer == nullptr) return;
+        endpoint = peer->endpoint;
+      }
+      const Peer& peer = *engine.peer(number);
+      napi_value report;
+      check(napi_create_object(env, &report));
+      set(env, report, "peer", make_number(env, number));
+      set(env, report, "flags", make_number(env, flags));
+      set(env, report, "receivedBytes", make_number(env, static_cast<double>(peer.received_bytes.load())));
+      set(env, report, "sentBytes", make_number(env, static_cast<double>(peer.sent_bytes.load())));
+      if ((flags & (kReceivedAny | kConfirmed)) != 0) {
+        if (endpoint.present()) set(env, report, "endpoint", make_endpoint(env, endpoint));
+        set(env, report, "localIndex", make_number(env, peer.receive_index.load()));
+      }
+      check(napi_set_element(env, batch, count++, report));
+    });
+    if (count != 0) on_activity_(1, &batch);
+  }
+
+  Callback on_handshake_;
+  Callback on_activity_;
+  Callback on_failure_;
+  std::unique_ptr<Tun> tun_;
+  std::unique_ptr<Signal> signal_;
+  std::unique_ptr<Worker> worker_;
+};
+
+using TransportHolder = Holder<Transport>;
+
+/** A method's body, with its call and the open worker; EBADF after close. */
+template <typename Body>
+napi_value with_worker(napi_env env, napi_callback_info info, Body body) {
+  return guarded(env, [&]() -> napi_value {
+    const Call call(env, info);
+    Transport* transport = TransportHolder::of(env, call.self()).get();
+    if (transport == nullptr) return throw_system(env, EBADF, "transport is closed");
+    return body(call, transport->worker());
+  });
+}
+
+napi_value answer(napi_env env, int number, const char* call) {
+  return number == 0 ? nullptr : throw_system(env, number, call);
+}
+
+uint32_t read_peer(napi_env env, napi_value value) { return read_u32(env, value, "peer", kMaxPeers - 1); }
+
+const uint8_t* read_key(napi_env env, napi_value keypair, const char* name) {
+  const Bytes key = read_bytes(env, property(env, keypair, name), name);
+  if (key.length != Aead::kKeySize) throw ArgumentError{std::string(name) + ": must be 32 bytes"};
+  return key.data;
+}
+
+napi_value set_peer(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    const std::vector<Prefix> allowed = read_prefixes(env, call[1], "allowedIps");
+    return answer(env, worker.engine().set_peer(read_peer(env, call[0]), allowed), "setPeer");
+  });
+}
+
+napi_value remove_peer(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    const int error = worker.engine().remove_peer(read_peer(env, call[0]));
+    return answer(env, error == ENOENT ? 0 : error, "removePeer");
+  });
+}
+
+napi_value set_endpoint(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    const Endpoint endpoint = read_endpoint(env, call[1], "endpoint");
+    return answer(env, worker.engine().set_endpoint(read_peer(env, call[0]), endpoint), "setEndpoint");
+  });
+}
+
+napi_value set_keypair(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    const napi_value keypair = call[0];
+    const uint32_t peer = read_peer(env, property(env, keypair, "peer"));
+    const uint32_t local = read_u32(env, property(env, keypair, "localIndex"), "localIndex");
+    const uint32_t remote = read_u32(env, property(env, keypair, "remoteIndex"), "remoteIndex");
+    const bool initiator = read_bool(env, property(env, keypair, "initiator"), "initiator");
+    const uint8_t* send_key = read_key(env, keypair, "sendKey");
+    const uint8_t* receive_key = read_key(env, keypair, "receiveKey");
+    return answer(env, worker.set_keypair(peer, local, remote, initiator, send_key, receive_key), "setKeypair");
+  });
+}
+
+napi_value remove_keypair(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) -> napi_value {
+    worker.engine().remove_keypair(read_u32(env, call[0], "localIndex"));
+    return nullptr;
+  });
+}
+
+napi_value send_keepalive(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    return answer(env, worker.keepalive(read_peer(env, call[0])), "sendKeepalive");
+  });
+}
+
+napi_value send_handshake(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) -> napi_value {
+    const Endpoint to = read_endpoint(env, call[0], "to");
+    const Bytes bytes = read_bytes(env, call[1], "bytes");
+    worker.send_handshake(to, bytes.data, bytes.length);
+    return nullptr;
+  });
+}
+
+napi_value drop_queue(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call& call, Worker& worker) {
+    return answer(env, worker.engine().drop_queue(read_peer(env, call[0])), "dropQueue");
+  });
+}
+
+napi_value counters(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call&, Worker& worker) {
+    const Counters& counted = worker.engine().counters;
+    const struct {
+      const char* name;
+      const Counters::Counter& counter;
+    } table[] = {
+        {"udpReceived", counted.udp_received},
+        {"udpSent", counted.udp_sent},
+        {"tunRead", counted.tun_read},
+        {"tunWritten", counted.tun_written},
+        {"dropUnknownIndex", counted.drop_unknown_index},
+        {"dropAuthentication", counted.drop_authentication},
+        {"dropReplay", counted.drop_replay},
+        {"dropMalformed", counted.drop_malformed},
+        {"dropBadSource", counted.drop_bad_source},
+        {"dropExpired", counted.drop_expired},
+        {"dropNoRoute", counted.drop_no_route},
+        {"dropHandshakeRing", counted.drop_handshake_ring},
+        {"dropQueue", counted.drop_queue},
+        {"dropTun", counted.drop_tun},
+    };
+    napi_value object;
+    check(napi_create_object(env, &object));
+    for (const auto& row : table) {
+      set(env, object, row.name, make_number(env, static_cast<double>(row.counter.load())));
+    }
+    return object;
+  });
+}
+
+napi_value close_transport(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    TransportHolder::of(env, Call(env, info).self()).close();
+    return nullptr;
+  });
+}
+
+}  // namespace
+
+napi_value open_transport(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Call call(env, info);
+    auto transport = std::make_unique<Transport>(env, call[0]);
+    const uint16_t port = transport->worker().port();
+    napi_value object;
+    check(napi_create_object(env, &object));
+    set(env, object, "port", make_number(env, port));
+    method(env, object, "setPeer", set_peer);
+    method(env, object, "removePeer", remove_peer);
+    method(env, object, "setEndpoint", set_endpoint);
+    method(env, object, "setKeypair", set_keypair);
+    method(env, object, "removeKeypair", remove_keypair);
+    method(env, object, "sendKeepalive", send_keepalive);
+    method(env, object, "sendHandshake", send_handshake);
+    method(env, object, "dropQueue", drop_queue);
+    method(env, object, "counters", counters);
+    method(env, object, "close", close_transport);
+    TransportHolder::put(env, object, std::move(transport));
+    return object;
+  });
+}
+
+}  // namespace anteroom::binding

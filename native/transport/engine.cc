@@ -1,0 +1,249 @@
+/**
+ * Engine: peers and keypairs, sealing, opening. See engine.h.
+ */
+#include "engine.h"
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "inner_packet.h"
+
+namespace anteroom {
+
+Engine::Result Engine::set_peer(unsigned number, const std::vector<Prefix>& allowed) {
+  if (number >= kMaxPeers) return EINVAL;
+  Guard::Alone alone(guard_);
+  if (!peers_[number]) peers_[number] = std::make_unique<Peer>(static_cast<uint16_t>(number));
+  allowed_.remove_peer(static_cast<int>(number));
+  for (const Prefix& prefix : allowed) allowed_.insert(prefix, static_cast<int>(number));
+  return 0;
+}
+
+Engine::Result Engine::remove_peer(unsigned number) {
+  Guard::Alone alone(guard_);
+  Peer* gone = peer(number);
+  if (gone == nullptr) return ENOENT;
+  allowed_.remove_peer(static_cast<int>(number));
+  drop(gone->current);
+  drop(gone->next);
+  drop(gone->previous);
+  bump(counters.drop_queue, gone->staged.clear());
+  peers_[number].reset();
+  activity.forget(number);
+  return 0;
+}
+
+Engine::Result Engine::set_endpoint(unsigned number, const Endpoint& endpoint) {
+  Guard::Alone alone(guard_);
+  Peer* target = peer(number);
+  if (target == nullptr) return ENOENT;
+  target->endpoint = endpoint;
+  return 0;
+}
+
+Engine::Result Engine::set_keypair(unsigned number, uint32_t local_index, uint32_t remote_index,
+                                   bool initiator, const uint8_t* send_key, const uint8_t* receive_key,
+                                   uint64_t now) {
+  if (number >= kMaxPeers) return ENOENT;
+  // Made outside the lock: OpenSSL allocates here.
+  std::unique_ptr<Keypair> keypair;
+  try {
+    keypair = std::make_unique<Keypair>(static_cast<uint16_t>(number), local_index, remote_index, initiator,
+                                        now, send_key, receive_key);
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+
+  Guard::Alone alone(guard_);
+  Peer* owner = peer(number);
+  if (owner == nullptr) return ENOENT;
+  if (!index_.insert(local_index, keypair.get())) return EEXIST;
+  if (initiator) {
+    // A keypair still waiting to be confirmed is demoted, and the current one goes: the far side may be
+    // sending with it already.
+    drop(owner->previous);
+    if (owner->next) {
+      owner->previous = std::move(owner->next);
+      drop(owner->current);
+    } else {
+      owner->previous = std::move(owner->current);
+    }
+    owner->current = std::move(keypair);
+  } else {
+    drop(owner->next);
+    drop(owner->previous);
+    owner->next = std::move(keypair);
+  }
+  return 0;
+}
+
+void Engine::remove_keypair(uint32_t local_index) {
+  Guard::Alone alone(guard_);
+  const Keypair* found = index_.find(local_index);
+  if (found == nullptr) return;
+  Peer& owner = *peers_[found->peer];
+  for (std::unique_ptr<Keypair>* place : {&owner.current, &owner.next, &owner.previous}) {
+    if (place->get() == found) {
+      drop(*place);
+      return;
+    }
+  }
+}
+
+Engine::Result Engine::drop_queue(unsigned number) {
+  Guard::Alone alone(guard_);
+  Peer* target = peer(number);
+  if (target == nullptr) return ENOENT;
+  bump(counters.drop_queue, target->staged.clear());
+  return 0;
+}
+
+bool Engine::settle(PeerSet& kicked) {
+  Guard::Alone alone(guard_);
+  bool any = false;
+  for (const uint32_t local_index : confirmations_) {
+    const Keypair* found = index_.find(local_index);
+    if (found == nullptr) continue;
+    Peer& owner = *peers_[found->peer];
+    if (owner.next.get() != found) continue;
+    drop(owner.previous);
+    owner.previous = std::move(owner.current);
+    owner.current = std::move(owner.next);
+    activity.note_urgent(owner.number, kConfirmed);
+    kicked.add(owner.number);
+    any = true;
+  }
+  for (const Roam& roam : roams_) {
+    if (Peer* moved = peer(roam.peer)) moved->endpoint = roam.endpoint;
+  }
+  confirmations_.clear();
+  roams_.clear();
+  return any;
+}
+
+void Engine::drop(std::unique_ptr<Keypair>& keypair) noexcept {
+  if (!keypair) return;
+  index_.remove(keypair->local_index);
+  keypair.reset();
+}
+
+void Engine::stage(Peer& peer, const uint8_t* packet, size_t length) {
+  const bool first = peer.staged.empty();
+  if (!peer.staged.push(packet, length)) bump(counters.drop_queue);
+  // The first that waits is told at once; the others repeat it with each report, as long as they come.
+  if (first) {
+    activity.note_urgent(peer.number, kNeedHandshake);
+  } else {
+    activity.note(peer.number, kNeedHandshake);
+  }
+}
+
+Engine::Sealed Engine::seal(uint8_t* message, size_t length, uint64_t now) {
+  const uint8_t* packet = message + kTransportHeader;
+  const InnerPacket inner = InnerPacket::parse(packet, length);
+  const int number = inner.version == 0 ? AllowedIps::kNobody : inner.destination_peer(allowed_);
+  Peer* target = number == AllowedIps::kNobody ? nullptr : peer(static_cast<unsigned>(number));
+  if (target == nullptr) {
+    bump(counters.drop_no_route);
+    return {};
+  }
+  if (!target->current || !target->current->may_send(now)) {
+    if (target->current) activity.note(target->number, kExpired);
+    stage(*target, packet, length);
+    return {};
+  }
+  // Nothing overtakes what waits.
+  if (!target->staged.empty()) {
+    if (!target->staged.push(packet, length)) bump(counters.drop_queue);
+    return {};
+  }
+  return seal_with(*target, message, length);
+}
+
+Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* message, size_t length) {
+  Keypair& keypair = *peer.current;
+  if (!peer.endpoint.present()) {
+    bump(counters.drop_no_route);
+    return {};
+  }
+  const uint64_t counter = keypair.sending.counter++;
+  const size_t padded = padded_length(length, mtu_);
+  uint8_t* inner = message + kTransportHeader;
+  std::memset(inner + length, 0, padded - length);
+  store_le32(message, kTransportType);
+  store_le32(message + 4, keypair.remote_index);
+  store_le64(message + 8, counter);
+  if (!keypair.sending.aead.seal(counter, inner, padded)) return {};
+
+  uint32_t flags = kSentAny;
+  if (length != 0) flags |= kSentData;
+  if (counter >= kRekeyAfterMessages) flags |= kRekeyDue;
+  activity.note(peer.number, flags);
+  add_relaxed(peer.sent_bytes, length);
+  return {kTransportOverhead + padded, &peer.endpoint};
+}
+
+Engine::OpenResult Engine::open(uint8_t* datagram, size_t length, const Endpoint& from, uint64_t now) {
+  if (length < kTransportOverhead || load_le32(datagram) != kTransportType) {
+    bump(counters.drop_malformed);
+    return {};
+  }
+  Keypair* keypair = index_.find(load_le32(datagram + 4));
+  if (keypair == nullptr) {
+    bump(counters.drop_unknown_index);
+    return {};
+  }
+  const uint64_t counter = load_le64(datagram + 8);
+  if (keypair->too_old(now) || counter >= kRejectAfterMessages) {
+    bump(counters.drop_expired);
+    return {};
+  }
+  if (!keypair->receiving.window.fresh(counter)) {
+    bump(counters.drop_replay);
+    return {};
+  }
+  uint8_t* inner = datagram + kTransportHeader;
+  const size_t size = length - kTransportOverhead;
+  if (!keypair->receiving.aead.open(counter, inner, size)) {
+    bump(counters.drop_authentication);
+    return {};
+  }
+  keypair->receiving.window.accept(counter);
+
+  // From here on the packet is the peer's.
+  Peer& owner = *peers_[keypair->peer];
+  if (owner.next.get() == keypair) confirmations_.push_back(keypair->local_index);
+  note_endpoint(owner, from);
+  owner.receive_index.store(keypair->local_index, std::memory_order_relaxed);
+  if (size == 0) {
+    activity.note(owner.number, kReceivedAny);
+    return {Opened::kKeepalive, nullptr, 0};
+  }
+  uint32_t flags = kReceivedAny | kReceivedData;
+  OpenResult result;
+  const InnerPacket packet = InnerPacket::parse(inner, size);
+  add_relaxed(owner.received_bytes, packet.version == 0 ? size : packet.length);
+  if (packet.version == 0) {
+    bump(counters.drop_malformed);
+  } else if (packet.source_peer(allowed_) != owner.number) {
+    bump(counters.drop_bad_source);
+    flags |= kBadSource;
+  } else {
+    result = {Opened::kPacket, inner, packet.length};
+  }
+  activity.note(owner.number, flags);
+  return result;
+}
+
+void Engine::note_endpoint(const Peer& peer, const Endpoint& from) {
+  for (Roam& roam : roams_) {
+    if (roam.peer == peer.number) {
+      roam.endpoint = from;
+      return;
+    }
+  }
+  if (!(peer.endpoint == from)) roams_.push_back({peer.number, from});
+}
+
+}  // namespace anteroom
