@@ -20,6 +20,7 @@ import type { SessionProgress } from '../wire/messages.ts';
 import type { Clock } from '../wire/units.ts';
 import { Admission, PeerDirectory } from './admission.ts';
 import type { Place } from './admission.ts';
+import { openGate, openRefusal } from './gate/gate.ts';
 import { BrokerHealth } from './health.ts';
 import { Recorder } from './recorder.ts';
 import type { Append } from './recorder.ts';
@@ -205,6 +206,7 @@ export class Broker {
       limits: config.broker.limits,
       clock,
       sources: { random, now: () => clock.now() },
+      gates: { open: openGate, refuse: openRefusal },
     };
     const session: Session = new Session(
       setting,

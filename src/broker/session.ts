@@ -27,8 +27,7 @@ import type { Decision, Grant, Refusal, Target } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { SessionProgress } from '../wire/messages.ts';
 import type { Clock } from '../wire/units.ts';
-import { openGate, openRefusal } from './gate/gate.ts';
-import type { Effect, Gate, GateSources } from './gate/gate.ts';
+import type { Effect, Gate, GateSources, openGate, openRefusal } from './gate/gate.ts';
 import type { StartAnswer } from './recorder.ts';
 import { otherSide } from './surroundings.ts';
 import type { Side } from './surroundings.ts';
@@ -105,6 +104,8 @@ export interface SessionSetting {
   readonly limits: { readonly connectMs: number; readonly firstByteMs: number };
   readonly clock: Clock;
   readonly sources: GateSources;
+  /** What opens gates: the protocols' own, or a test's. */
+  readonly gates: { readonly open: typeof openGate; readonly refuse: typeof openRefusal };
 }
 
 export class Session {
@@ -243,7 +244,8 @@ export class Session {
     this.#gone.device = false;
     this.#enter('open', Infinity);
     this.#lastActivity = this.#now();
-    this.#gate = openGate({ ...this.#setting.sources, grant: this.#grant as Grant });
+    const { gates, sources } = this.#setting;
+    this.#gate = gates.open({ ...sources, grant: this.#grant as Grant });
     this.#releaseHeld();
     this.#arm();
   }
@@ -436,8 +438,8 @@ export class Session {
     if (refusal) this.#effects.append(this.#event('session.refused', { refusal }));
     this.#reason = `${code}: ${text}`;
     this.#enter('refusing', REFUSAL_LIMIT);
-    const { sources, target } = this.#setting;
-    this.#gate = openRefusal(target.protocol, text, code, sources);
+    const { gates, sources, target } = this.#setting;
+    this.#gate = gates.refuse(target.protocol, text, code, sources);
     this.#apply(this.#gate.receive('user', NOTHING), 'user');
     this.#releaseHeld();
   }

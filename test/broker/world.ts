@@ -8,6 +8,8 @@ import type { Decision, Grant } from '../../src/wire/grant.ts';
 import { sessionId } from '../../src/wire/ids.ts';
 import { epochMillis, monotonicMillis } from '../../src/wire/units.ts';
 import type { Clock } from '../../src/wire/units.ts';
+import { openGate, openRefusal } from '../../src/broker/gate/gate.ts';
+import type { Effect } from '../../src/broker/gate/gate.ts';
 import { Session } from '../../src/broker/session.ts';
 import type { SessionEffects, SessionSetting } from '../../src/broker/session.ts';
 import type { Cancel, Schedule, Side } from '../../src/broker/surroundings.ts';
@@ -108,6 +110,58 @@ export const deny = (reason = 'No policy permits this.'): Decision => ({
   }),
 });
 
+export const realGates: SessionSetting['gates'] = { open: openGate, refuse: openRefusal };
+
+/**
+ * Gates of a made-up protocol, one unit a chunk: `view …` and `modify …` pass when permitted and are answered
+ * `NO` when not; `bad` is weird; `quit` ends. A refusal answers `SORRY <reason>` to the first chunk. A cut says
+ * `BYE` to both sides.
+ */
+export const wordGates: SessionSetting['gates'] = {
+  open: ({ grant }) => {
+    let actions: readonly string[] = grant.actions;
+    const end = (reason: string): Effect => ({ kind: 'end', reason });
+    return {
+      receive: (from, bytes) => {
+        if (from === 'device') return [{ kind: 'send', to: 'user', bytes }];
+        const [word = ''] = Buffer.from(bytes).toString('latin1').split(' ');
+        if (word === 'quit') return [{ kind: 'send', to: 'user', bytes: Buffer.from('OK') }, end('quit')];
+        if (word === 'bad') return [{ kind: 'weird', name: 'bad-word', from, offset: 3 }];
+        const action = word === 'view' ? 'view' : 'modify';
+        if (!actions.includes(action)) {
+          const refused: Effect = { kind: 'refused', unit: word, action, reason: 'not permitted', from };
+          return [refused, { kind: 'send', to: 'user', bytes: Buffer.from('NO') }];
+        }
+        return [
+          { kind: 'unit', unit: word, action, from },
+          { kind: 'send', to: 'device', bytes },
+        ];
+      },
+      closed: () => [],
+      regrant: (next) => {
+        actions = next.actions;
+      },
+      revoke: (reason) => [
+        { kind: 'send', to: 'user', bytes: Buffer.from('BYE') },
+        { kind: 'send', to: 'device', bytes: Buffer.from('BYE') },
+        end(`gate ${reason}`),
+      ],
+    };
+  },
+  refuse: (_protocol, reason) => ({
+    receive: (_from, bytes) =>
+      bytes.length === 0
+        ? []
+        : [
+            { kind: 'send', to: 'user', bytes: Buffer.from(`SORRY ${reason}`) },
+            { kind: 'end', reason },
+          ],
+    closed: () => [{ kind: 'end', reason }],
+    regrant: () => undefined,
+    revoke: () => [{ kind: 'end', reason }],
+  }),
+};
+
 /** One session in a world that writes down what it does. */
 export class World {
   readonly time: FakeTime;
@@ -125,7 +179,7 @@ export class World {
   keeps = true;
   #wake: Cancel | undefined;
 
-  constructor(protocol: Protocol = 'tcp', time = new FakeTime()) {
+  constructor(protocol: Protocol = 'tcp', gates: SessionSetting['gates'] = realGates, time = new FakeTime()) {
     this.time = time;
     this.protocol = protocol;
     const setting: SessionSetting = {
@@ -135,6 +189,7 @@ export class World {
       limits: { connectMs: 5_000, firstByteMs: 15_000 },
       clock: time.clock,
       sources: { random: (n) => new Uint8Array(n).fill(7), now: () => time.clock.now() },
+      gates,
     };
     this.session = new Session(setting, this.#effects());
   }
