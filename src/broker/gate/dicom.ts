@@ -9,7 +9,6 @@
  * What surprises:
  * - Not a byte of a command passes before its whole command set is decided. The data set of a refused command is
  *   swallowed, up to a limit, and then answered 0x0124 (Refused: Not Authorized).
- * - Fragments are kept at even lengths: an odd byte waits for the next piece.
  * - The Asynchronous Operations Window is taken out of both association PDUs, so the standard allows one operation
  *   at a time; a user who sends more anyway is held to a small number.
  * - The device may send C-STORE-RQ only for a C-GET that is under way. If `download` is lost on the way, its
@@ -17,31 +16,20 @@
  * - Presentation contexts and AE titles pass as they are: the commands are what is decided.
  */
 import type { Action } from '../../wire/action.ts';
-import { errorTable } from '../../wire/errors.ts';
-import type { ErrorCode } from '../../wire/errors.ts';
 import type { Grant } from '../../wire/grant.ts';
 import { actionsOf, headAction } from '../../protocol/dicom/action.ts';
-import { DicomAnalyzer } from '../../protocol/dicom/analyzer.ts';
 import type { DicomEvent } from '../../protocol/dicom/analyzer.ts';
-import {
-  abortReasons,
-  pduTypes,
-  pdvControl,
-  rejectReasons,
-  rejectResults,
-  rejectSources,
-  statuses,
-} from '../../protocol/dicom/constants.ts';
+import { abortReasons, pduTypes, statuses } from '../../protocol/dicom/constants.ts';
 import { cancelOf, isPending, responseTo } from '../../protocol/dicom/dimse.ts';
-import type { Command } from '../../protocol/dicom/dimse.ts';
 import {
   abort,
   associateReject,
-  dataHeader,
   fragmentLimit,
   frameFragments,
   withoutAsynchronousOperations,
 } from '../../protocol/dicom/message.ts';
+import { Lane } from './dicom-lane.ts';
+import { abortReasonOf } from './dicom-refusal.ts';
 import type { Effect, Gate, GateContext, Side } from './gate.ts';
 import { missing, notOffered } from './permission.ts';
 
@@ -56,39 +44,6 @@ const bounds = {
   /** Sends to one side are joined up to this size. */
   joinedBytes: 4096,
 } as const;
-
-interface Operation {
-  readonly command: Command;
-  readonly context: number;
-  cancelled: boolean;
-}
-
-interface Passing {
-  readonly context: number;
-  /** Absent while the data set is forwarded. */
-  readonly swallow?: { readonly answer?: Uint8Array; bytes: number };
-  /** The odd byte that waits. */
-  odd?: number;
-}
-
-/** One direction: what `side` sends. */
-class Lane {
-  readonly side: Side;
-  readonly analyzer = new DicomAnalyzer();
-  /** The message whose data set is now arriving. */
-  passing: Passing | undefined;
-  /** The gateway's own words for the far end of this lane, while a message is passing. */
-  readonly waiting: Uint8Array[] = [];
-  /** Requests of `side` that were forwarded and wait for their last response. */
-  readonly operations = new Map<number, Operation>();
-  /** Largest fragment the far end takes. */
-  limit = fragmentLimit(0);
-  releasing = false;
-
-  constructor(side: Side) {
-    this.side = side;
-  }
-}
 
 type Phase = 'idle' | 'requested' | 'open' | 'over';
 
@@ -294,7 +249,8 @@ class DicomGate implements Gate {
       return this.#fail(lane, 'dicom_unexpected_data', event.offset);
     const { swallow } = passing;
     if (swallow === undefined) {
-      this.#forwardData(lane, passing, event.bytes, event.last);
+      for (const frame of lane.frameData(passing, event.bytes, event.last))
+        this.#send(this.#far(lane).side, frame);
     } else {
       swallow.bytes += event.bytes.length;
       if (swallow.bytes > bounds.swallowedBytes)
@@ -304,32 +260,6 @@ class DicomGate implements Gate {
     lane.passing = undefined;
     if (swallow?.answer !== undefined) this.#say(this.#far(lane), passing.context, swallow.answer);
     for (const words of lane.waiting.splice(0)) this.#send(this.#far(lane).side, words);
-  }
-
-  #forwardData(lane: Lane, passing: Passing, bytes: Uint8Array, last: boolean): void {
-    const { side } = this.#far(lane);
-    let lead = passing.odd === undefined ? undefined : Uint8Array.of(passing.odd);
-    let left = (lead === undefined ? 0 : 1) + bytes.length;
-    let end = bytes.length;
-    if (!last && left % 2 === 1) {
-      left--;
-      if (end > 0) passing.odd = bytes[--end] ?? 0;
-    } else {
-      delete passing.odd;
-    }
-    if (left === 0 && !last) return;
-    let at = 0;
-    do {
-      const size = Math.min(left, lane.limit);
-      const final = last && size === left;
-      this.#send(side, dataHeader(passing.context, final ? pdvControl.last : 0, size));
-      if (lead !== undefined) this.#send(side, lead);
-      const take = size - (lead === undefined ? 0 : 1);
-      if (take > 0) this.#send(side, bytes.subarray(at, at + take));
-      at += take;
-      left -= size;
-      lead = undefined;
-    } while (left > 0);
   }
 
   /** The gateway's own command set, towards the far end of `lane`, between messages. */
@@ -383,11 +313,6 @@ class DicomGate implements Gate {
   }
 }
 
-const abortReasonOf = (name: string): number => {
-  if (name === 'dicom_unknown_pdu') return abortReasons.unrecognizedPdu;
-  return name === 'dicom_unexpected_pdu' ? abortReasons.unexpectedPdu : abortReasons.invalidParameter;
-};
-
 /** Small neighbouring sends to one side become one. */
 function joinSends(effects: readonly Effect[]): Effect[] {
   const joined: Effect[] = [];
@@ -419,70 +344,4 @@ function joinSends(effects: readonly Effect[]): Effect[] {
   return joined;
 }
 
-/** Waits for A-ASSOCIATE-RQ and rejects it. */
-class DicomRefusal implements Gate {
-  readonly #analyzer = new DicomAnalyzer();
-  readonly #reason: string;
-  readonly #code: ErrorCode;
-  #over = false;
-
-  constructor(reason: string, code: ErrorCode) {
-    this.#reason = reason;
-    this.#code = code;
-  }
-
-  receive(from: Side, bytes: Uint8Array): Effect[] {
-    if (this.#over || from === 'device') return [];
-    const [event] = this.#analyzer.push(bytes);
-    if (event === undefined) return [];
-    this.#over = true;
-    if (event.kind === 'associate' && event.request) {
-      return [
-        { kind: 'send', to: 'user', bytes: rejectionOf(this.#code) },
-        { kind: 'refused', unit: 'A-ASSOCIATE', reason: this.#reason, from },
-        { kind: 'end', reason: this.#reason },
-      ];
-    }
-    const name = event.kind === 'weird' ? event.name : 'dicom_unexpected_pdu';
-    return [
-      { kind: 'weird', name, from, offset: event.offset },
-      { kind: 'send', to: 'user', bytes: abort(abortReasonOf(name)) },
-      { kind: 'end', reason: this.#reason },
-    ];
-  }
-
-  closed(from: Side): Effect[] {
-    return this.revoke(`closed by the ${from}`);
-  }
-
-  regrant(_grant: Grant): void {
-    // Nothing was granted, so nothing can be granted again: a refused session opens anew.
-  }
-
-  revoke(reason: string): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
-    return [{ kind: 'end', reason }];
-  }
-}
-
-/** The rejection that says what a code means: try later when trying later can help, else never. */
-function rejectionOf(code: ErrorCode): Uint8Array {
-  if (code === 'SESSION_LIMIT') {
-    const { transient } = rejectResults;
-    return associateReject(transient, rejectSources.providerPresentation, rejectReasons.localLimitExceeded);
-  }
-  if (errorTable[code].retry) {
-    const { transient } = rejectResults;
-    return associateReject(transient, rejectSources.providerPresentation, rejectReasons.temporaryCongestion);
-  }
-  const reason =
-    code === 'UNKNOWN_RESOURCE'
-      ? rejectReasons.calledAeTitleNotRecognized
-      : rejectReasons.callingAeTitleNotRecognized;
-  return associateReject(rejectResults.permanent, rejectSources.user, reason);
-}
-
 export const openDicomGate = (context: GateContext): Gate => new DicomGate(context);
-
-export const openDicomRefusal = (reason: string, code: ErrorCode): Gate => new DicomRefusal(reason, code);

@@ -15,8 +15,10 @@ import type { Action, Protocol } from '../../wire/action.ts';
 import type { ErrorCode } from '../../wire/errors.ts';
 import type { Grant } from '../../wire/grant.ts';
 import type { EpochMillis } from '../../wire/units.ts';
-import { openDicomGate, openDicomRefusal } from './dicom.ts';
-import { openHl7Gate, openHl7Refusal } from './hl7.ts';
+import { openDicomRefusal } from './dicom-refusal.ts';
+import { openDicomGate } from './dicom.ts';
+import { openHl7Refusal } from './hl7-refusal.ts';
+import { openHl7Gate } from './hl7.ts';
 import { openTcpGate, openTcpRefusal } from './tcp.ts';
 
 export type Side = 'user' | 'device';

@@ -10,11 +10,9 @@
  * - A user's acknowledgement passes only for a message that the device sent; any other is dropped, not answered.
  * - A user who half-closes after the last message still gets the answers.
  */
-import { errorTable } from '../../wire/errors.ts';
-import type { ErrorCode } from '../../wire/errors.ts';
 import type { Grant } from '../../wire/grant.ts';
 import type { Action } from '../../wire/action.ts';
-import { awaitsAnswer, refuse } from '../../protocol/hl7/acknowledgement.ts';
+import { awaitsAnswer } from '../../protocol/hl7/acknowledgement.ts';
 import type { RefusalWords } from '../../protocol/hl7/acknowledgement.ts';
 import { needOf } from '../../protocol/hl7/action.ts';
 import { Hl7Analyzer } from '../../protocol/hl7/analyzer.ts';
@@ -23,6 +21,7 @@ import { acknowledgementCodes, limits, msh } from '../../protocol/hl7/constants.
 import { headerField, unitOf } from '../../protocol/hl7/message.ts';
 import type { Header } from '../../protocol/hl7/message.ts';
 import { mllpFrame } from '../../protocol/hl7/mllp.ts';
+import { answerTo } from './hl7-refusal.ts';
 import type { Effect, Gate, GateContext, GateSources, Side } from './gate.ts';
 import { missing, notOffered } from './permission.ts';
 
@@ -36,13 +35,6 @@ const bounds = {
 
 /** A message of the user, in order: at the device, or refused with the answer that waits. */
 type Awaited = { controlId: string } | { answer: Uint8Array };
-
-const newControlId = (sources: GateSources): string => Buffer.from(sources.random(10)).toString('hex');
-
-const answerTo = (header: Header, words: RefusalWords, sources: GateSources): Uint8Array | undefined => {
-  const message = refuse(header, words, { controlId: newControlId(sources), now: sources.now() });
-  return message === undefined ? undefined : mllpFrame(message);
-};
 
 /** Adds to a set that forgets its oldest. */
 function remember(controlIds: Set<string>, controlId: string): void {
@@ -228,65 +220,4 @@ class Hl7Gate implements Gate {
   }
 }
 
-/** Waits for one message and refuses it. */
-class Hl7Refusal implements Gate {
-  readonly #analyzer = new Hl7Analyzer();
-  readonly #sources: GateSources;
-  readonly #reason: string;
-  readonly #code: ErrorCode;
-  #over = false;
-
-  constructor(reason: string, code: ErrorCode, sources: GateSources) {
-    this.#sources = sources;
-    this.#reason = reason;
-    this.#code = code;
-  }
-
-  receive(from: Side, bytes: Uint8Array): Effect[] {
-    if (this.#over || from === 'device') return [];
-    const effects: Effect[] = [];
-    for (const event of this.#analyzer.push(bytes)) {
-      if (event.kind === 'weird') {
-        effects.push({ ...event, from });
-        continue;
-      }
-      this.#refuse(event, effects);
-      return effects;
-    }
-    if (this.#analyzer.outsideBytes > limits.outsideBytes) effects.push(...this.revoke(this.#reason));
-    return effects;
-  }
-
-  closed(from: Side): Effect[] {
-    return this.revoke(`closed by the ${from}`);
-  }
-
-  regrant(_grant: Grant): void {
-    // Nothing was granted, so nothing can be granted again: a refused session opens anew.
-  }
-
-  revoke(reason: string): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
-    return [{ kind: 'end', reason }];
-  }
-
-  #refuse(event: Exclude<Hl7Event, { kind: 'weird' }>, effects: Effect[]): void {
-    if (event.kind === 'malformed' || event.header === undefined) {
-      const name = event.kind === 'malformed' ? event.name : 'hl7_message_too_long';
-      effects.push({ kind: 'weird', name, from: 'user', offset: event.offset });
-    } else {
-      const { header } = event;
-      effects.push({ kind: 'refused', unit: unitOf(header), reason: this.#reason, from: 'user' });
-      const reason = this.#reason === '' ? errorTable[this.#code].text : this.#reason;
-      const answer = answerTo(header, { code: this.#code, reason }, this.#sources);
-      if (answer !== undefined) effects.push({ kind: 'send', to: 'user', bytes: answer });
-    }
-    effects.push(...this.revoke(this.#reason));
-  }
-}
-
 export const openHl7Gate = (context: GateContext): Gate => new Hl7Gate(context);
-
-export const openHl7Refusal = (reason: string, code: ErrorCode, sources: GateSources): Gate =>
-  new Hl7Refusal(reason, code, sources);
