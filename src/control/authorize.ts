@@ -1,0 +1,179 @@
+/**
+ * `session.authorize`: may the peer at `source` open a session on `resource`? Always answers: what can't be
+ * decided is refused, with the code of the reason.
+ *
+ * The same question comes again for an open session at its grant's `expiresAt`, and is put by control itself when
+ * the policy set or the tunnel session changed. A session that is open keeps its absolute end, and keeps who it was
+ * given to: an idle peer's tunnel session lapses after three minutes, and that is no reason to cut its session.
+ */
+import { decide } from '../policy/decide.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
+import type { Endpoint } from '../wire/address.ts';
+import type { Config, ResourceConfig } from '../wire/config.ts';
+import type { ErrorCode } from '../wire/errors.ts';
+import type { Decision, Grant, Subject, Target } from '../wire/grant.ts';
+import type { ResourceId, SessionId } from '../wire/ids.ts';
+import { after, epochMillis, millis } from '../wire/units.ts';
+import { canonical } from './directory.ts';
+import type { Directory } from './directory.ts';
+import { identify, person } from './identity.ts';
+import type { Ports } from './ports.ts';
+import type { TunnelView } from './tunnel-view.ts';
+
+export interface Question {
+  readonly session: SessionId;
+  readonly resource: ResourceId;
+  readonly source: Endpoint;
+}
+
+export interface AuthorizerOptions {
+  readonly ports: Pick<Ports, 'clock' | 'localTime' | 'log'>;
+  readonly directory: Directory;
+  readonly limits: Config['broker']['limits'];
+  readonly tunnel: TunnelView;
+  readonly refresh: () => Promise<void>;
+  /** The set that decides now. */
+  readonly policy: () => PolicySet | undefined;
+  /** A policy could not be evaluated. */
+  readonly onFailure: (failures: readonly string[]) => void;
+}
+
+/** True when `question` asks again for the session that `grant` opened. */
+function sameQuestion(grant: Grant, { resource, source }: Question): boolean {
+  const { subject, target } = grant;
+  return (
+    target.resource === resource &&
+    subject.source.port === source.port &&
+    subject.source.address === canonical(source.address)
+  );
+}
+
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** `open`: the grant of the session where it is already open. */
+  async authorize(question: Question, open?: Grant): Promise<Decision> {
+    try {
+      if (open && sameQuestion(open, question)) return this.again(open);
+      return await this.#first(question);
+    } catch (err) {
+      this.#options.ports.log.error({ err, session: question.session }, 'a decision failed');
+      return this.#refuse(question.session, 'INTERNAL', 'The gateway failed to decide.');
+    }
+  }
+
+  /** Decide an open session again, under what holds now. */
+  again(grant: Grant): Decision {
+    const { directory, tunnel, ports } = this.#options;
+    const { session } = grant;
+    const resource = directory.resources.get(grant.target.resource);
+    const target = resource && this.#target(resource);
+    const peer = directory.peers.get(grant.subject.peer);
+    const known = peer && person(directory, peer);
+    if (!resource || !target || target.dial.address !== grant.target.dial.address)
+      return this.#refuse(session, 'UNKNOWN_RESOURCE', 'The resource is no longer published.', grant.subject);
+    if (!known || directory.peerAt(grant.subject.source.address)?.id !== grant.subject.peer)
+      return this.#refuse(session, 'UNKNOWN_PEER', 'The peer is no longer enrolled.', undefined, target);
+    const presence = tunnel.presence(grant.subject.peer, ports.clock.monotonic());
+    const carried =
+      presence.kind === 'none'
+        ? { kex: grant.subject.kex, tunnelSession: grant.subject.tunnelSession }
+        : { kex: presence.session.kex, tunnelSession: presence.session.tunnelSession };
+    const { tunnelSession } = carried;
+    const subject: Subject = {
+      ...known.facts,
+      kex: carried.kex,
+      ...(tunnelSession === undefined ? {} : { tunnelSession }),
+      source: grant.subject.source,
+    };
+    return this.#decide(session, subject, known.user.units, resource, target, grant.limits.end);
+  }
+
+  async #first(question: Question): Promise<Decision> {
+    const { directory } = this.#options;
+    const { session, source } = question;
+    const resource = directory.resources.get(question.resource);
+    const target = resource && this.#target(resource);
+    if (!resource || !target)
+      return this.#refuse(session, 'UNKNOWN_RESOURCE', `No resource ${question.resource} is published.`);
+    const identity = await identify(
+      {
+        directory,
+        tunnel: this.#options.tunnel,
+        clock: this.#options.ports.clock,
+        refresh: this.#options.refresh,
+      },
+      source,
+    );
+    if (identity.kind === 'unknown')
+      return this.#refuse(session, identity.code, identity.reason, undefined, target);
+    if (identity.lastKnown)
+      this.#options.ports.log.warn(
+        { session, peer: identity.subject.peer },
+        'decided on the last known tunnel session: the tunnel process cannot be reached',
+      );
+    return this.#decide(session, identity.subject, identity.user.units, resource, target);
+  }
+
+  #decide(
+    session: SessionId,
+    subject: Subject,
+    units: readonly string[],
+    resource: ResourceConfig,
+    target: Target,
+    end?: number,
+  ): Decision {
+    const { ports, limits, directory } = this.#options;
+    const set = this.#options.policy();
+    const device = directory.devices.get(resource.device);
+    if (!set || !device)
+      return this.#refuse(session, 'POLICY_UNAVAILABLE', 'No policy set is loaded.', subject, target);
+    const now = ports.clock.now();
+    const request = {
+      subject,
+      units,
+      target,
+      device: { class: device.class, unit: device.unit },
+      ephi: resource.ephi,
+      time: ports.localTime(now),
+    };
+    const { decision, evaluation } = decide(set, request, session, now, {
+      idle: limits.idleMs,
+      end: end === undefined ? after(now, millis(limits.sessionMs)) : epochMillis(end),
+    });
+    if (evaluation.failures.length > 0) this.#options.onFailure(evaluation.failures);
+    return decision;
+  }
+
+  #target(resource: ResourceConfig): Target | undefined {
+    const device = this.#options.directory.devices.get(resource.device);
+    return (
+      device && {
+        resource: resource.id,
+        device: device.id,
+        protocol: resource.protocol,
+        virtual: resource.virtual,
+        dial: { address: device.address, port: resource.port },
+      }
+    );
+  }
+
+  #refuse(session: SessionId, code: ErrorCode, reason: string, subject?: Subject, target?: Target): Decision {
+    return {
+      decision: 'deny',
+      refusal: {
+        session,
+        ...(subject ? { subject } : {}),
+        ...(target ? { target } : {}),
+        code,
+        rules: [],
+        reasons: [reason],
+        revision: this.#options.policy()?.revision ?? '',
+      },
+    };
+  }
+}

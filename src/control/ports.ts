@@ -1,0 +1,71 @@
+/**
+ * What `main` hands to the control room: other processes, the policy file, the time, the log. Nothing in this
+ * folder opens a socket or a file or reads a clock by itself.
+ */
+import type { z } from 'zod';
+import type { LocalTime } from '../policy/request.ts';
+import type { Endpoint } from '../wire/address.ts';
+import type { AuditEvent, TreeHead } from '../wire/audit-event.ts';
+import type { Grant } from '../wire/grant.ts';
+import type { PeerId, SessionId } from '../wire/ids.ts';
+import type { controlVerbs, tunnelVerbs } from '../wire/messages.ts';
+import type { Clock, EpochMillis } from '../wire/units.ts';
+
+export interface Log {
+  debug(fields: Readonly<Record<string, unknown>>, text: string): void;
+  info(fields: Readonly<Record<string, unknown>>, text: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, text: string): void;
+  error(fields: Readonly<Record<string, unknown>>, text: string): void;
+}
+
+export type TunnelStatus = z.output<(typeof tunnelVerbs)['tunnel.status']['answer']>;
+
+/** The tunnel process. Each call rejects with a Fault when it isn't there. */
+export interface TunnelPort {
+  /** Waits at most `timeoutMs`, for the connection too. */
+  status(timeoutMs: number): Promise<TunnelStatus>;
+  hint(peer: PeerId, endpoint: Endpoint): Promise<void>;
+}
+
+export interface AuditPort {
+  /** Resolves when the events are durable. */
+  append(events: readonly AuditEvent[]): Promise<void>;
+  head(): Promise<TreeHead>;
+}
+
+/** Pushes to the broker; they are lost when it isn't there, and made good when it announces its sessions again. */
+export interface BrokerPort {
+  revoke(session: SessionId, reason: string): void;
+  regrant(grant: Grant): void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  /** The site's local time of an instant, for policies that ask for it. */
+  readonly localTime: (at: EpochMillis) => LocalTime;
+  /** The text of the policy file. Throws what the file system says. */
+  readonly readPolicy: () => string;
+  readonly tunnel: TunnelPort;
+  readonly audit: AuditPort;
+  readonly broker: BrokerPort;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** Who called a verb: the kernel's word for it. */
+export interface Caller {
+  readonly uid: number;
+  readonly pid: number;
+  /** Tells connections apart while they last. */
+  readonly connection: number;
+}
+
+type Verbs = typeof controlVerbs;
+type Answer<A extends z.ZodType> = z.input<A> | Promise<z.input<A>>;
+/** One handler a verb of the control socket. */
+export type ControlHandlers = {
+  readonly [K in keyof Verbs]: (
+    body: z.output<Verbs[K]['request']>,
+    caller: Caller,
+  ) => Answer<Verbs[K]['answer']>;
+};

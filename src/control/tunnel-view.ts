@@ -1,0 +1,71 @@
+/**
+ * What control knows of tunnel sessions: pushed at each key confirmation, and the tunnel's whole answer every
+ * few seconds. It says what happened, so a peer counts as present only while the tunnel says so.
+ *
+ * When the tunnel process can't be reached, its last answer stands for GRACE: established flows and the moment of
+ * a restart need it, and a restarted tunnel has no session until the peer has made a new handshake, so nothing
+ * reaches a listener on the strength of an old answer for longer than the packets already under way.
+ */
+import type { PeerId } from '../wire/ids.ts';
+import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
+import { between, seconds } from '../wire/units.ts';
+import type { MonotonicMillis } from '../wire/units.ts';
+
+/** How long the last answer stands after the tunnel process was lost. */
+export const GRACE = seconds(60);
+
+export type Presence =
+  | { readonly kind: 'live'; readonly session: TunnelSession }
+  | { readonly kind: 'last-known'; readonly session: TunnelSession }
+  /** `certain`: the tunnel is there and says so. */
+  | { readonly kind: 'none'; readonly certain: boolean };
+
+export class TunnelView {
+  #sessions = new Map<PeerId, TunnelSession>();
+  #peers: readonly PeerStatus[] = [];
+  /** Undefined while it is reachable. */
+  #lostAt: MonotonicMillis | undefined;
+  #answered = false;
+
+  constructor(now: MonotonicMillis) {
+    this.#lostAt = now;
+  }
+
+  get peers(): readonly PeerStatus[] {
+    return this.#peers;
+  }
+
+  get reachable(): boolean {
+    return this.#lostAt === undefined;
+  }
+
+  /** The tunnel's whole answer replaces what was known; sessions it doesn't name are over. */
+  status(peers: readonly PeerStatus[]): void {
+    this.#lostAt = undefined;
+    this.#answered = true;
+    this.#peers = peers;
+    this.#sessions = new Map(peers.flatMap((p) => (p.session ? [[p.peer, p.session] as const] : [])));
+  }
+
+  /** A session was just confirmed. */
+  confirmed(session: TunnelSession): void {
+    this.#sessions.set(session.peer, session);
+  }
+
+  lost(now: MonotonicMillis): void {
+    this.#lostAt ??= now;
+  }
+
+  presence(peer: PeerId, now: MonotonicMillis): Presence {
+    const session = this.#sessions.get(peer);
+    if (this.#lostAt === undefined)
+      return session ? { kind: 'live', session } : { kind: 'none', certain: true };
+    if (session && between(this.#lostAt, now) < GRACE) return { kind: 'last-known', session };
+    return { kind: 'none', certain: false };
+  }
+
+  /** False until the tunnel has answered once. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+}
