@@ -326,7 +326,7 @@ export class Device {
     });
     outcome.sendKey.wipe();
     outcome.receiveKey.wipe();
-    this.#remove(peer.keypairs.install(keypair));
+    this.#forget(peer.keypairs.install(keypair));
     peer.timers.sessionDerived(now);
     return keypair;
   }
@@ -353,7 +353,7 @@ export class Device {
     if (report.confirmed && report.localIndex !== undefined) {
       const change = peer.keypairs.confirm(report.localIndex);
       if (change) {
-        this.#remove(change.gone);
+        this.#forget(change.gone);
         this.#confirmed(peer, change.confirmed);
       }
     }
@@ -375,7 +375,9 @@ export class Device {
         this.#initiate(peer, now);
       }
     }
-    if (report.needHandshake) this.#initiate(peer, now);
+    // A report may tell of a time before a handshake that has succeeded meanwhile.
+    const fresh = current !== undefined && between(current.created, now) < REKEY_TIMEOUT;
+    if (report.expired ? !fresh : report.needHandshake && !current) this.#initiate(peer, now);
   }
 
   #timer(peer: Peer, action: TimerAction, now: MonotonicMillis): void {
@@ -458,11 +460,14 @@ export class Device {
     if (moved) this.#effects.push({ kind: 'setEndpoint', peer: peer.number, endpoint });
   }
 
+  /** Keypairs that the transport drops by itself. */
+  #forget(keypairs: readonly Keypair[]): void {
+    for (const { localIndex } of keypairs) this.#indices.free(localIndex);
+  }
+
   #remove(keypairs: readonly Keypair[]): void {
-    for (const { localIndex } of keypairs) {
-      this.#indices.free(localIndex);
-      this.#effects.push({ kind: 'removeKeypair', localIndex });
-    }
+    this.#forget(keypairs);
+    for (const { localIndex } of keypairs) this.#effects.push({ kind: 'removeKeypair', localIndex });
   }
 
   #dropPending(peer: Peer): void {

@@ -61,12 +61,15 @@ export interface PeerActivity {
   readonly sentAny: boolean;
   readonly receivedData: boolean;
   readonly receivedAny: boolean;
-  /** `localIndex` has received its first authentic packet. */
+  /** The unconfirmed keypair has received its first authentic packet. */
   readonly confirmed: boolean;
-  /** A packet waits and no keypair may send it, or the one there refuses. */
+  /** A packet waits and no keypair may send it. */
   readonly needHandshake: boolean;
+  /** The current keypair has come to a limit of age or messages. */
+  readonly expired: boolean;
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly endpoint?: OuterEndpoint;
+  /** The keypair that received last. */
   readonly localIndex?: number;
 }

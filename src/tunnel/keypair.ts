@@ -5,6 +5,10 @@
  *   next       derived as responder and not confirmed: receives, never sends
  *   current    sends and receives
  *   previous   receives what was under way when current changed
+ *
+ * The worker rotates by the same rules at the same events, and drops by itself what rotation pushes out. Only
+ * what ends by age is removed there on our word: a removal for any other reason could hit a keypair that the
+ * worker has promoted and not yet told us of.
  */
 import type { TunnelSession } from '../wire/messages.ts';
 import { after, between } from '../wire/units.ts';
@@ -49,10 +53,15 @@ export class Keypairs {
     return gone.filter((k) => k !== undefined);
   }
 
-  /** The first authentic packet came on `localIndex`. Undefined when that isn't the unconfirmed one. */
-  confirm(localIndex: number): { readonly confirmed: Keypair; readonly gone: Keypair[] } | undefined {
+  /**
+   * The transport has promoted the unconfirmed keypair. `receivedOn` is the keypair that received last, which
+   * may already be an older one of ours again; one that we don't know any more belongs to a promotion that a
+   * newer handshake has overtaken, and undefined is the answer.
+   */
+  confirm(receivedOn: number): { readonly confirmed: Keypair; readonly gone: Keypair[] } | undefined {
     const confirmed = this.#next;
-    if (confirmed?.localIndex !== localIndex) return undefined;
+    const known = [this.#next, this.#current, this.#previous].some((k) => k?.localIndex === receivedOn);
+    if (!confirmed || !known) return undefined;
     const gone = this.#previous ? [this.#previous] : [];
     this.#previous = this.#current;
     this.#current = confirmed;
