@@ -41,6 +41,8 @@ const kinds = {
   /** Written and durable before the first byte goes to the device. */
   'session.start': z.strictObject({ grant }),
   'session.refused': z.strictObject({ refusal }),
+  /** A live session was decided again and may do something else now. `before`: what it was permitted until then. */
+  'session.regranted': z.strictObject({ grant, before: z.array(action) }),
   /** A protocol unit that the session was permitted: the first of its kind one by one, the rest counted in session.end. */
   'session.unit': z.strictObject({ session: sessionId, unit: z.string(), action, subject, target }),
   /** A protocol unit that was refused in the protocol's own way. */
