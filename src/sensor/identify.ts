@@ -99,7 +99,7 @@ export class Identifier implements FlowListener<Reading> {
       unsure ||= answer === 'more';
     }
     if (unsure && bytes.length < HEAD) {
-      reading.heads[from] = bytes.slice();
+      reading.heads[from] = new Uint8Array(bytes);
       return false;
     }
     return !flow.directions[from].midstream;

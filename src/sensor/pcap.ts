@@ -87,8 +87,8 @@ export class PcapReader {
     const kept = Math.min(used, this.#buffer.length);
     this.#offset += kept;
     this.#skip = used - kept;
-    // A copy: the caller may use its chunk again.
-    this.#buffer = this.#isStopped() ? new Uint8Array(0) : this.#buffer.slice(kept);
+    // A copy (a Buffer's own slice is none): the caller may use its chunk again.
+    this.#buffer = this.#isStopped() ? new Uint8Array(0) : new Uint8Array(this.#buffer.subarray(kept));
   }
 
   /** The file is over: a record that isn't whole is a weird. */

@@ -84,7 +84,7 @@ export class Direction {
     if (full) return this.end('gap', budget);
     const next = this.#next as number;
     const at = this.#pending.findIndex((p) => sequenceDistance(p.sequence, next) > early);
-    const segment = { sequence, bytes: bytes.slice() };
+    const segment = { sequence, bytes: new Uint8Array(bytes) };
     if (at < 0) this.#pending.push(segment);
     else this.#pending.splice(at, 0, segment);
     this.#pendingBytes += bytes.length;
