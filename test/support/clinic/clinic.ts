@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatEndpoint } from '../../../src/wire/address.ts';
 import { Agent } from './agent.ts';
 import { requireCapabilities } from './capability.ts';
 import { startDevices } from './devices.ts';
@@ -13,6 +14,7 @@ import { Gateway, overlayPrefix, people, prepareGateway, tunnelPort } from './ga
 import type { ConfigInput } from './gateway.ts';
 import { clearStale, removeAll, takeLease } from './lease.ts';
 import type { Lease } from './lease.ts';
+import { until } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import { addresses, buildNetwork, userNames } from './network.ts';
 import type { Network, UserName } from './network.ts';
@@ -74,6 +76,11 @@ export async function startClinic(options: ClinicOptions = {}): Promise<Clinic> 
     const gateway = new Gateway(lease, network, files, (line) => say(`  ${line}`));
     closers.push(() => gateway.stop());
     await gateway.ready();
+    const wanted = files.config.resources.map(({ virtual }) => formatEndpoint(virtual));
+    await until('every resource is listened on', async () => {
+      const { stdout } = await network.gateway.run('ss', ['-Hltn']);
+      return wanted.every((endpoint) => stdout.includes(` ${endpoint} `));
+    });
     const remotes = new Map<UserName, Remote>();
     for (const name of users) {
       say(`connecting the ${name} by wireguard-go`);
