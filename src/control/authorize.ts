@@ -27,7 +27,7 @@ export interface Question {
 }
 
 export interface AuthorizerOptions {
-  readonly ports: Pick<Ports, 'clock' | 'localTime' | 'log'>;
+  readonly ports: Pick<Ports, 'clock' | 'localTime' | 'log' | 'delay'>;
   readonly directory: Directory;
   readonly limits: Config['broker']['limits'];
   readonly tunnel: TunnelView;
@@ -100,15 +100,9 @@ export class Authorizer {
     const target = resource && this.#target(resource);
     if (!resource || !target)
       return this.#refuse(session, 'UNKNOWN_RESOURCE', `No resource ${question.resource} is published.`);
-    const identity = await identify(
-      {
-        directory,
-        tunnel: this.#options.tunnel,
-        clock: this.#options.ports.clock,
-        refresh: this.#options.refresh,
-      },
-      source,
-    );
+    const { tunnel, refresh, ports } = this.#options;
+    const { clock, delay } = ports;
+    const identity = await identify({ directory, tunnel, clock, refresh, delay }, source);
     if (identity.kind === 'unknown')
       return this.#refuse(session, identity.code, identity.reason, undefined, target);
     if (identity.lastKnown)

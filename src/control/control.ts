@@ -215,7 +215,8 @@ export class Control {
       this.#journal.write('health.changed', change);
       this.#ports.log.info({ ...change }, 'health changed');
     }
-    await this.#journal.flush();
+    // Not waited for: a slow log must not hold up the next tick.
+    void this.#journal.flush();
   }
 
   /** Write everything down. The journal gets one chance. */
@@ -232,14 +233,12 @@ export class Control {
   #handlers(): ControlHandlers {
     const fromBroker = (caller: Caller): void => this.#heard('broker', caller);
     return {
-      'session.authorize': (question, caller) => {
+      'session.authorize': async (question, caller) => {
         fromBroker(caller);
-        return this.#authorizer
-          .authorize(question, this.#registry.grant(question.session))
-          .then((decision) => {
-            if (decision.decision === 'permit') this.#registry.regranted(decision.grant);
-            return decision;
-          });
+        const open = this.#registry.grant(question.session);
+        const decision = await this.#authorizer.authorize(question, open);
+        if (open && decision.decision === 'permit') this.#regranted(open, decision.grant);
+        return decision;
       },
       'session.started': ({ grant, progress }, caller) => {
         fromBroker(caller);
@@ -337,8 +336,14 @@ export class Control {
       this.#ports.broker.revoke(grant.session, reason);
       return;
     }
-    this.#registry.regranted(decision.grant);
+    this.#regranted(grant, decision.grant);
     this.#ports.broker.regrant(decision.grant);
+  }
+
+  #regranted(before: Grant, grant: Grant): void {
+    this.#registry.regranted(grant);
+    if (grant.actions.join() === before.actions.join()) return;
+    this.#journal.write('session.regranted', { grant, before: before.actions });
   }
 
   #activated(event: AuditBody<'policy.activated'>): void {

@@ -2,8 +2,8 @@
  * From a source address to a subject: peer by allowed IPs, its user with roles, the user's device with posture,
  * and the tunnel session that carries the connection.
  *
- * A peer that isn't in the tunnel's answer is looked for once more, freshly: its first packet may be here before
- * the news of its handshake.
+ * A peer without a session is asked for freshly and then waited for a moment: a connection's first packet is often
+ * the one that confirms the handshake, and may be here before the news of it.
  */
 import type { Endpoint } from '../wire/address.ts';
 import type { PeerConfig, UserConfig } from '../wire/config.ts';
@@ -23,12 +23,16 @@ export type Identity =
     }
   | { readonly kind: 'unknown'; readonly code: ErrorCode; readonly reason: string };
 
+/** How long the news of a handshake may take. */
+const ARRIVAL_MS = 1_000;
+
 export interface IdentityOptions {
   readonly directory: Directory;
   readonly tunnel: TunnelView;
   readonly clock: Clock;
   /** Ask the tunnel again; resolves also when it can't be reached. */
   readonly refresh: () => Promise<void>;
+  readonly delay: (ms: number) => Promise<void>;
 }
 
 /** What is known of a peer without its tunnel session. */
@@ -66,6 +70,10 @@ export async function identify(options: IdentityOptions, source: Endpoint): Prom
   let presence: Presence = tunnel.presence(peer.id, clock.monotonic());
   if (presence.kind === 'none') {
     await options.refresh();
+    presence = tunnel.presence(peer.id, clock.monotonic());
+  }
+  if (presence.kind === 'none' && presence.certain) {
+    await tunnel.arrival(peer.id, options.delay(ARRIVAL_MS));
     presence = tunnel.presence(peer.id, clock.monotonic());
   }
   if (presence.kind === 'none')

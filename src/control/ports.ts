@@ -50,6 +50,8 @@ export interface Ports {
   readonly broker: BrokerPort;
   readonly log: Log;
   readonly version: string;
+  /** Resolves after so many ms. */
+  readonly delay: (ms: number) => Promise<void>;
 }
 
 /** Who called a verb: the kernel's word for it. */

@@ -25,7 +25,7 @@ export class TunnelView {
   #peers: readonly PeerStatus[] = [];
   /** Undefined while it is reachable. */
   #lostAt: MonotonicMillis | undefined;
-  #answered = false;
+  readonly #waiting = new Map<PeerId, Set<() => void>>();
 
   constructor(now: MonotonicMillis) {
     this.#lostAt = now;
@@ -42,14 +42,25 @@ export class TunnelView {
   /** The tunnel's whole answer replaces what was known; sessions it doesn't name are over. */
   status(peers: readonly PeerStatus[]): void {
     this.#lostAt = undefined;
-    this.#answered = true;
     this.#peers = peers;
     this.#sessions = new Map(peers.flatMap((p) => (p.session ? [[p.peer, p.session] as const] : [])));
+    for (const peer of this.#sessions.keys()) this.#wake(peer);
   }
 
   /** A session was just confirmed. */
   confirmed(session: TunnelSession): void {
     this.#sessions.set(session.peer, session);
+    this.#wake(session.peer);
+  }
+
+  /** Resolves when a session of `peer` is known of, or with `limit`. */
+  async arrival(peer: PeerId, limit: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(peer) ?? new Set();
+    this.#waiting.set(peer, waiting.add(resolve));
+    await Promise.race([promise, limit]);
+    waiting.delete(resolve);
+    if (waiting.size === 0) this.#waiting.delete(peer);
   }
 
   lost(now: MonotonicMillis): void {
@@ -64,8 +75,7 @@ export class TunnelView {
     return { kind: 'none', certain: false };
   }
 
-  /** False until the tunnel has answered once. */
-  get answered(): boolean {
-    return this.#answered;
+  #wake(peer: PeerId): void {
+    for (const resolve of this.#waiting.get(peer) ?? []) resolve();
   }
 }

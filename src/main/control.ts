@@ -1,0 +1,135 @@
+/**
+ * The control process: serves the control socket to broker, sensor and operators, asks the tunnel and the audit log,
+ * keeps its store, and between them `control/`. SIGHUP reads the policy file again.
+ *
+ * It serves from the first moment, whichever of the other processes are there, and reaches no farther than them.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Control } from '../control/control.ts';
+import type { Ports } from '../control/ports.ts';
+import { StateStore, stateSchema } from '../control/state-store.ts';
+import { connect } from '../ipc/client.ts';
+import { serve } from '../ipc/server.ts';
+import { socketPath } from '../platform/config.ts';
+import type { Logger } from '../platform/log.ts';
+import { runProcess } from '../platform/process.ts';
+import { version } from '../platform/version.ts';
+import { openStore } from '../store/store.ts';
+import { Fault, isFault } from '../wire/errors.ts';
+import {
+  auditPushes,
+  auditVerbs,
+  controlPushes,
+  controlVerbs,
+  tunnelPushes,
+  tunnelVerbs,
+} from '../wire/messages.ts';
+
+const TICK_MS = 1_000;
+/** How long the audit log is asked how it is, and given to take events at the end. */
+const HEAD_TIMEOUT_MS = 1_000;
+const APPEND_TIMEOUT_MS = 3_000;
+
+/** The state store, or none: a damaged one is reported and left as it is, for a person to look at. */
+function openState(file: string, log: Logger): StateStore {
+  try {
+    return new StateStore(openStore({ file, schema: stateSchema }));
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    log.error({ err: error }, 'the state store cannot be opened; working from memory');
+    return new StateStore(undefined, error);
+  }
+}
+
+runProcess('control', async ({ config, log, clock }) => {
+  const state = openState(join(config.stateDir, 'control', 'control.db'), log);
+  const audit = connect({
+    path: socketPath(config, 'audit'),
+    verbs: auditVerbs,
+    pushes: auditPushes,
+    log,
+    onConnect: () => control.auditConnected(),
+    onDisconnect: () => control.auditLost(),
+  });
+  const tunnel = connect({
+    path: socketPath(config, 'tunnel'),
+    verbs: tunnelVerbs,
+    pushes: tunnelPushes,
+    log,
+    onConnect: () => void control.tunnelConnected(),
+    onDisconnect: () => control.tunnelLost(),
+    onPush: (_event, session) => control.tunnelSession(session),
+  });
+
+  const ports: Ports = {
+    clock,
+    log,
+    version,
+    localTime: (at) => {
+      const local = new Date(at);
+      return { minute: local.getHours() * 60 + local.getMinutes(), weekday: local.getDay() || 7 };
+    },
+    delay: (ms) => delay(ms, undefined, { ref: false }),
+    readPolicy: () => readFileSync(config.policy.file, 'utf8'),
+    tunnel: {
+      status: (timeoutMs) => tunnel.call('tunnel.status', {}, { timeoutMs }),
+      hint: async (peer, endpoint) => {
+        await tunnel.call('tunnel.hint', { peer, endpoint });
+      },
+    },
+    audit: {
+      append: async (events) => {
+        if (!audit.connected) throw new Fault('IPC_UNREACHABLE', 'audit');
+        await audit.call('audit.append', { events: [...events] }, { timeoutMs: APPEND_TIMEOUT_MS });
+      },
+      head: () => audit.call('audit.head', {}, { timeoutMs: HEAD_TIMEOUT_MS }),
+    },
+    broker: {
+      revoke: (session, reason) => server.push('session.revoke', { session, reason }, 'broker'),
+      regrant: (grant) => server.push('session.regrant', { grant }, 'broker'),
+    },
+  };
+  const control = new Control(config, ports, state);
+
+  const server = await serve({
+    path: socketPath(config, 'control'),
+    verbs: controlVerbs,
+    pushes: controlPushes,
+    access: {
+      'session.authorize': ['broker'],
+      'session.started': ['broker'],
+      'session.progress': ['broker'],
+      'session.ended': ['broker'],
+      'broker.health': ['broker'],
+      'sensor.observed': ['sensor'],
+      'operator.overview': ['operator'],
+      'operator.revoke': ['operator'],
+    },
+    uids: config.uids,
+    handlers: control.handlers,
+    log,
+    onDisconnect: (caller) => control.callerGone(caller),
+  });
+
+  process.on('SIGHUP', () => control.reloadPolicy('SIGHUP'));
+  let ticking = false;
+  const tick = async (): Promise<void> => {
+    if (ticking) return;
+    ticking = true;
+    await control.tick().finally(() => {
+      ticking = false;
+    });
+  };
+  const ticker = setInterval(() => void tick(), TICK_MS);
+  void tick();
+
+  return async () => {
+    clearInterval(ticker);
+    await server.close();
+    await control.stop('stopped in good order');
+    tunnel.close();
+    audit.close();
+  };
+});
