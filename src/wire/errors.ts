@@ -36,6 +36,7 @@ export const errorTable = {
   SESSION_REVOKED: row('The session was ended by an operator or by policy.', 'caller', false),
   SESSION_LIMIT: row('Too many sessions are open.', 'caller', true),
   SESSION_UNKNOWN: row('There is no such session.', 'caller', false),
+  DEVICE_UNKNOWN: row('There is no such device.', 'caller', false),
 
   DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
   DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
@@ -115,7 +116,11 @@ export function exitCodeOf(e: unknown): number {
     case 'POLICY_INVALID':
       return exitCodes.config;
     case 'CAPABILITY_MISSING':
+    case 'IPC_REFUSED':
       return exitCodes.noPerm;
+    case 'SESSION_UNKNOWN':
+    case 'DEVICE_UNKNOWN':
+      return exitCodes.noInput;
     case 'IPC_UNREACHABLE':
     case 'IPC_TIMEOUT':
       return exitCodes.unavailable;
