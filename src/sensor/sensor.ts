@@ -38,6 +38,7 @@ export class Sensor {
   readonly counters: SensorCounters = { frames: 0, bytes: 0, fragments: 0 };
   /** How often each weird was met. The names are the decoders' own, so the map is as small as their list. */
   readonly weirds = new Map<string, number>();
+  readonly #identifier: Identifier;
   readonly #frame = new Frame();
   #expired = 0;
 
@@ -45,8 +46,13 @@ export class Sensor {
     const { vendorOf, own } = options;
     const capacity = options.hosts ?? limits.HOSTS;
     this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
-    const identifier = new Identifier(this.hosts, (name) => this.weird(name));
-    this.flows = new FlowTable(identifier, options.flows ?? limits.FLOWS);
+    this.#identifier = new Identifier(this.hosts, (name) => this.weird(name));
+    this.flows = new FlowTable(this.#identifier, options.flows ?? limits.FLOWS);
+  }
+
+  /** Bytes that conversations keep while a header is incomplete. */
+  get held(): number {
+    return this.#identifier.held;
   }
 
   /** A frame as captured: `at` is epoch ms. */
