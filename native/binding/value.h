@@ -9,6 +9,7 @@
 
 #include <node_api.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

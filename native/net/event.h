@@ -5,6 +5,7 @@
 
 #include <sys/eventfd.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "descriptor.h"

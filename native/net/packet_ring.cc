@@ -14,6 +14,7 @@
 
 #include <cstring>
 
+#include "little_endian.h"
 #include "system_error.h"
 
 namespace anteroom {
@@ -23,16 +24,6 @@ namespace {
 constexpr size_t kRecordHeader = 16;
 constexpr size_t kVlanTag = 4;
 constexpr size_t kMacs = 12;
-
-void store_le32(uint8_t* to, uint32_t value) noexcept {
-  for (int i = 0; i < 4; i++) to[i] = static_cast<uint8_t>(value >> (8 * i));
-}
-
-void store_f64(uint8_t* to, double value) noexcept {
-  uint64_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  for (int i = 0; i < 8; i++) to[i] = static_cast<uint8_t>(bits >> (8 * i));
-}
 
 /** The frame, with the VLAN tag that the kernel moved to the header put back after the two MACs. */
 size_t copy_frame(const tpacket3_hdr& header, const uint8_t* frame, uint8_t* to) noexcept {
@@ -79,7 +70,7 @@ PackResult pack_block(const uint8_t* block, size_t size, uint32_t taken, uint32_
     const size_t kept = copy_frame(header, block + at + header.tp_mac, out + kRecordHeader);
     store_le32(out, static_cast<uint32_t>(kept));
     store_le32(out + 4, header.tp_len + static_cast<uint32_t>(kept - header.tp_snaplen));
-    store_f64(out + 8, static_cast<double>(header.tp_sec) * 1e3 + static_cast<double>(header.tp_nsec) / 1e6);
+    store_le_f64(out + 8, static_cast<double>(header.tp_sec) * 1e3 + static_cast<double>(header.tp_nsec) / 1e6);
     const size_t padded = (kept + 7) & ~size_t{7};
     std::memset(out + kRecordHeader + kept, 0, padded - kept);
     result.bytes += kRecordHeader + padded;

@@ -13,7 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+
+#include "../net/little_endian.h"
 
 namespace anteroom {
 
@@ -41,23 +42,6 @@ constexpr size_t kMaxInner = 9216;
 constexpr unsigned kBatch = 64;
 /** A datagram that isn't transport data is handed up when it is this long at most. */
 constexpr size_t kMaxHandshake = 2048;
-
-inline uint32_t load_le32(const uint8_t* from) noexcept {
-  return static_cast<uint32_t>(from[0]) | static_cast<uint32_t>(from[1]) << 8 |
-         static_cast<uint32_t>(from[2]) << 16 | static_cast<uint32_t>(from[3]) << 24;
-}
-
-inline uint64_t load_le64(const uint8_t* from) noexcept {
-  return static_cast<uint64_t>(load_le32(from)) | static_cast<uint64_t>(load_le32(from + 4)) << 32;
-}
-
-inline void store_le32(uint8_t* to, uint32_t value) noexcept {
-  for (int i = 0; i < 4; i++) to[i] = static_cast<uint8_t>(value >> (8 * i));
-}
-
-inline void store_le64(uint8_t* to, uint64_t value) noexcept {
-  for (int i = 0; i < 8; i++) to[i] = static_cast<uint8_t>(value >> (8 * i));
-}
 
 /**
  * Length after padding: a multiple of 16, but never past the MTU when the packet itself isn't, so that a full

@@ -1,0 +1,213 @@
+/**
+ * Worker: the two threads between a socketpair, which stands for the TUN device, and real UDP sockets on loopback.
+ */
+#include "transport/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "pair.h"
+#include "tap.h"
+
+using namespace anteroom;
+using namespace anteroom::test;
+
+namespace {
+
+std::atomic<uint64_t> clock_now{kStart};
+uint64_t test_clock() { return clock_now; }
+
+Descriptor loopback_socket() {
+  Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const uint8_t bytes[] = {127, 0, 0, 1};
+  const Endpoint any = Endpoint::from(Address::from_bytes(bytes, 4), 0);
+  CHECK(::bind(socket.get(), &any.to.any, any.size()) == 0);
+  return socket;
+}
+
+Endpoint loopback(uint16_t port) {
+  const uint8_t bytes[] = {127, 0, 0, 1};
+  return Endpoint::from(Address::from_bytes(bytes, 4), port);
+}
+
+/** A worker whose TUN device is `tun`: write to it what the kernel would send, read what it would receive. */
+struct Station {
+  Descriptor tun;
+  Descriptor far_tun;
+  std::atomic<uint32_t> news{0};
+  std::unique_ptr<Worker> worker;
+
+  Station() {
+    int pair[2];
+    CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+    tun = Descriptor(pair[0]);
+    far_tun = Descriptor(pair[1]);
+    worker = std::make_unique<Worker>(far_tun.get(), UdpSockets(loopback_socket(), Descriptor()), 1420,
+                                      [this](Worker::News told) { news |= told; }, test_clock);
+  }
+  void start() { worker->start(); }
+  ~Station() { worker->stop(); }
+
+  void send(const std::vector<uint8_t>& packet) {
+    CHECK(::write(tun.get(), packet.data(), packet.size()) == static_cast<ssize_t>(packet.size()));
+  }
+  /** The next packet, or an empty one after five seconds. */
+  std::vector<uint8_t> receive() {
+    std::vector<uint8_t> packet(4096);
+    pollfd wait{tun.get(), POLLIN, 0};
+    if (::poll(&wait, 1, 5000) != 1) return {};
+    const ssize_t length = ::read(tun.get(), packet.data(), packet.size());
+    packet.resize(length > 0 ? static_cast<size_t>(length) : 0);
+    return packet;
+  }
+};
+
+struct Link {
+  Station left;
+  Station right;
+
+  Link() {
+    left.worker->engine().set_peer(kPeer, {host(2)});
+    right.worker->engine().set_peer(kPeer, {host(1)});
+    left.worker->engine().set_endpoint(kPeer, loopback(right.worker->port()));
+    left.start();
+    right.start();
+  }
+  void key(uint32_t generation) {
+    uint8_t a[32];
+    uint8_t b[32];
+    std::memset(a, static_cast<int>(generation), sizeof a);
+    std::memset(b, static_cast<int>(generation + 100), sizeof b);
+    CHECK(right.worker->set_keypair(kPeer, 200 + generation, 100 + generation, false, b, a) == 0);
+    CHECK(left.worker->set_keypair(kPeer, 100 + generation, 200 + generation, true, a, b) == 0);
+  }
+};
+
+void send_raw(Descriptor& socket, const Endpoint& to, const std::vector<uint8_t>& bytes) {
+  CHECK(::sendto(socket.get(), bytes.data(), bytes.size(), 0, &to.to.any, to.size()) ==
+        static_cast<ssize_t>(bytes.size()));
+}
+
+}  // namespace
+
+TEST("worker: packets that waited go when the keypair comes, and the answer comes back") {
+  Link link;
+  link.left.send(packet_of(1, 2, 100, 1));
+  CHECK(tap::eventually([&] { return (link.left.news & Worker::kActivityNews) != 0; }));
+  link.key(1);
+  CHECK(link.right.receive() == packet_of(1, 2, 100, 1));
+  CHECK(tap::eventually([&] { return (link.right.news & Worker::kActivityNews) != 0; }));
+  link.right.send(packet_of(2, 1, 300, 2));
+  CHECK(link.left.receive() == packet_of(2, 1, 300, 2));
+}
+
+TEST("worker: 5,000 packets each way, batched, none lost or changed") {
+  Link link;
+  link.key(1);
+  link.left.send(packet_of(1, 2));
+  link.right.receive();
+  bool same = true;
+  for (int i = 0; i < 5000; i += 50) {
+    for (int j = i; j < i + 50; j++) {
+      link.left.send(packet_of(1, 2, 20 + static_cast<size_t>(j) % 1400, static_cast<uint8_t>(j)));
+      link.right.send(packet_of(2, 1, 20 + static_cast<size_t>(j) % 1300, static_cast<uint8_t>(j)));
+    }
+    for (int j = i; j < i + 50; j++) {
+      same = same && link.right.receive() == packet_of(1, 2, 20 + static_cast<size_t>(j) % 1400, static_cast<uint8_t>(j));
+      same = same && link.left.receive() == packet_of(2, 1, 20 + static_cast<size_t>(j) % 1300, static_cast<uint8_t>(j));
+    }
+  }
+  CHECK(same);
+  CHECK(link.right.worker->engine().counters.tun_written == 5001);
+}
+
+TEST("worker: a keepalive carries no packet and confirms") {
+  Link link;
+  link.key(1);
+  CHECK(link.left.worker->keepalive(kPeer) == 0);
+  CHECK(tap::eventually([&] { return link.right.worker->engine().counters.udp_received == 1; }));
+  CHECK(tap::eventually([&] { return (link.right.news & Worker::kActivityNews) != 0; }));
+  link.right.send(packet_of(2, 1));
+  CHECK(link.left.receive() == packet_of(2, 1));
+  CHECK(link.left.worker->keepalive(99) != 0);
+}
+
+TEST("worker: other datagrams reach the ring as they came; oversized and excess ones are counted") {
+  Station station;
+  station.start();
+  Descriptor stranger = loopback_socket();
+  const Endpoint to = loopback(station.worker->port());
+  const std::vector<std::vector<uint8_t>> odd = {{}, {1}, {4, 0, 0}, {4, 0, 0, 1, 5}, std::vector<uint8_t>(148, 1),
+                                                 std::vector<uint8_t>(2048, 2)};
+  for (const auto& bytes : odd) send_raw(stranger, to, bytes);
+  send_raw(stranger, to, std::vector<uint8_t>(2049, 1));
+  send_raw(stranger, to, std::vector<uint8_t>(20'000, 1));
+  send_raw(stranger, to, {4, 0, 0, 0});
+  const Counters& counters = station.worker->engine().counters;
+  CHECK(tap::eventually([&] { return counters.udp_received == odd.size() + 3; }));
+  CHECK(tap::eventually([&] { return counters.drop_malformed == 2; }));
+  CHECK(counters.drop_handshake_ring == 1);
+  CHECK((station.news & Worker::kHandshakes) != 0);
+  HandshakeRing& ring = station.worker->handshakes();
+  for (const auto& bytes : odd) {
+    const HandshakeRing::Slot* slot = ring.front();
+    CHECK(slot != nullptr && std::vector<uint8_t>(slot->bytes.begin(), slot->bytes.begin() + slot->length) == bytes);
+    ring.pop();
+  }
+  CHECK(ring.front() == nullptr);
+
+  for (int i = 0; i < 300; i++) {
+    send_raw(stranger, to, {1, 2, 3});
+    const uint64_t sent = odd.size() + 4 + static_cast<uint64_t>(i);
+    tap::eventually([&] { return counters.udp_received >= sent; });
+  }
+  CHECK(tap::eventually([&] { return counters.drop_handshake_ring == 1 + 300 - HandshakeRing::kSlots; }));
+}
+
+TEST("worker: after 180 s of its clock nothing is carried until a new keypair comes") {
+  Link link;
+  link.key(1);
+  link.left.send(packet_of(1, 2));
+  CHECK(!link.right.receive().empty());
+  clock_now += 180 * kSecond;
+  link.left.send(packet_of(1, 2, 60, 2));
+  CHECK(tap::eventually([&] { return link.left.worker->engine().activity.dirty(); }));
+  link.key(2);
+  CHECK(link.right.receive() == packet_of(1, 2, 60, 2));
+}
+
+TEST("worker: a TUN device that goes away is a failure, told once; stop joins all the same") {
+  Station station;
+  station.start();
+  station.tun.reset();
+  CHECK(tap::eventually([&] { return (station.news & Worker::kFailure) != 0; }));
+  CHECK(station.worker->failure().number != 0);
+  station.worker->stop();
+  station.worker->stop();
+}
+
+TEST("worker: stop works before start, and opening leaves no descriptor behind") {
+  const int before = ::dup(0);
+  ::close(before);
+  {
+    Station never_started;
+    UdpSockets taken(0);
+    bool refused = false;
+    try {
+      UdpSockets again(taken.port());
+    } catch (const SystemError& error) {
+      refused = error.number() == EADDRINUSE;
+    }
+    CHECK(refused);
+  }
+  const int after = ::dup(0);
+  ::close(after);
+  CHECK(before == after);
+}
