@@ -162,22 +162,19 @@ interface VerifyCommand {
   readonly json?: boolean;
 }
 
-/** A verifier key, or the file that holds one. */
-function readKey(text: string): VerifierKey {
-  const key = parseVerifierKey(text) ?? parseVerifierKey(readText(text));
-  if (!key) throw new InvalidArgumentError(`${text} is not a verifier key, nor a file of one`);
-  return key;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (e) {
-    throw new InvalidArgumentError(e instanceof Error ? e.message : String(e));
-  }
-}
-
-function verify(options: VerifyCommand): void {
+/** Reads what the options name; what can't be read or isn't what it should be is a command used wrongly. */
+function verify(options: VerifyCommand, command: Command): void {
+  const readText = (file: string): string => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (e) {
+      return command.error(`error: ${e instanceof Error ? e.message : String(e)}`);
+    }
+  };
+  const readKey = (text: string): VerifierKey =>
+    parseVerifierKey(text) ??
+    parseVerifierKey(readText(text)) ??
+    command.error(`error: ${text} is not a verifier key, nor a file of one`);
   const file = options.store ?? join(loadConfig().stateDir, 'audit', 'audit.db');
   const key = options.key === undefined ? undefined : readKey(options.key);
   const checkpoint = options.checkpoint === undefined ? undefined : readText(options.checkpoint);
