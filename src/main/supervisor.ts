@@ -16,7 +16,7 @@ import { systemClock } from '../platform/clock.ts';
 import { configFile, loadConfig } from '../platform/config.ts';
 import { SupervisedChild } from '../platform/supervise/child.ts';
 import { applyNetwork, checkNetwork } from '../platform/supervise/network.ts';
-import { barredFolder, setprivArguments, startOrder, stopStages } from '../platform/supervise/privilege.ts';
+import { barredFolder, startCommand, startOrder, stopStages } from '../platform/supervise/privilege.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
 import type { ProcessName } from '../wire/ids.ts';
@@ -100,10 +100,12 @@ async function supervise(config: Config, network: boolean): Promise<void> {
   process.on('SIGHUP', () => end(exitCodes.ok, 'SIGHUP'));
 
   for (const name of startOrder) {
+    const program = [process.execPath, join(root, `src/main/${name}.ts`)];
+    const [command = '', ...args] = startCommand(name, config.uids, program);
     const child = new SupervisedChild({
       name,
-      command: 'setpriv',
-      args: [...setprivArguments(name, config.uids), process.execPath, join(root, `src/main/${name}.ts`)],
+      command,
+      args,
       environment: environmentOf(),
       clock: systemClock,
       say,

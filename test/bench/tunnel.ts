@@ -12,7 +12,7 @@ import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { setprivArguments } from '../../src/platform/supervise/privilege.ts';
+import { startCommand } from '../../src/platform/supervise/privilege.ts';
 import { MissingCapability, requireCapabilities } from '../support/clinic/capability.ts';
 import { people, prepareGateway, tunnelPort } from '../support/clinic/gateway.ts';
 import { clearStale, removeAll, takeLease } from '../support/clinic/lease.ts';
@@ -103,10 +103,7 @@ async function bench(): Promise<void> {
         '--pdeathsig=KILL',
         'nsenter',
         `--net=/run/netns/${far.name}`,
-        'setpriv',
-        ...setprivArguments('tunnel', files.config.uids),
-        process.execPath,
-        join(root, 'src/main/tunnel.ts'),
+        ...startCommand('tunnel', files.config.uids, [process.execPath, join(root, 'src/main/tunnel.ts')]),
       ],
       { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
     );

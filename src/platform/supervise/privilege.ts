@@ -39,6 +39,32 @@ export function setprivArguments(name: ProcessName, uids: Config['uids']): strin
   ];
 }
 
+const TUN = '/dev/net/tun';
+
+/** A TUN node of its own in a mount namespace of its own; then the rest of the words are run. $0 is the owner. */
+const OWN_TUN_NODE =
+  `mount -t tmpfs -o mode=755,size=64k anteroom /dev/net && mknod -m 600 ${TUN} c 10 200 && ` +
+  `chown "$0" ${TUN} && exec "$@"`;
+
+/**
+ * The words that start `program` as `name`. udev makes /dev/net/tun open to everyone and leaves the rest to
+ * CAP_NET_ADMIN; on a machine without udev it is root's alone, so the tunnel gets a node of its own to open.
+ */
+export function startCommand(name: ProcessName, uids: Config['uids'], program: readonly string[]): string[] {
+  const command = ['setpriv', ...setprivArguments(name, uids), ...program];
+  if (name !== 'tunnel' || (statSync(TUN, { throwIfNoEntry: false })?.mode ?? 0o666) & 0o002) return command;
+  return [
+    'unshare',
+    '--mount',
+    '--propagation=private',
+    'sh',
+    '-c',
+    OWN_TUN_NODE,
+    String(uids[name]),
+    ...command,
+  ];
+}
+
 /** The first folder on the way to `file` that other users may not enter, if any. */
 export function barredFolder(file: string): string | undefined {
   const parents: string[] = [];

@@ -75,6 +75,9 @@ export function buildNetwork(lease: Lease): Network {
   up(gateway, 'mgmt0', `${addresses.management}/24`);
   up(management, 'eth0', `${addresses.managementStation}/24`);
 
+  // A switch has no address of its own and says nothing by itself.
+  enclave.sysctl('net.ipv6.conf.all.disable_ipv6', '1');
+  enclave.sysctl('net.ipv6.conf.default.disable_ipv6', '1');
   enclave.ip('link', 'add', 'switch', 'type', 'bridge', 'ageing_time', '0', 'mcast_snooping', '0');
   up(enclave, 'switch');
   const plug = (name: string, to: Namespace, port: string): void => {

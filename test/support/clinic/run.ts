@@ -32,7 +32,8 @@ async function conclude(clinic: Clinic, steps: readonly Step[]): Promise<boolean
       .every((row) => row.observation?.evidence.some((e) => e.protocol === 'dicom' || e.protocol === 'hl7'));
   const overview = await until('sessions over and devices identified', async () => {
     const now = await gateway.overview();
-    return now.sessions.every((row) => row.ended) && identified(now.devices) ? now : undefined;
+    const settled = now.sessions.every((row) => row.ended) && now.peers.every((peer) => peer.session);
+    return settled && identified(now.devices) ? now : undefined;
   }).catch(() => gateway.overview());
 
   const verification = await gateway.cli('audit', 'verify');
