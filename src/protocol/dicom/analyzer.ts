@@ -212,7 +212,7 @@ export class DicomAnalyzer {
     const last = this.#pdvLeft === 0 && (this.#control & pdvControl.last) !== 0;
     if (piece.length > 0 || last)
       events.push({ kind: 'data', context: this.#context, bytes: piece, last, offset });
-    if (this.#pdvLeft === 0) this.#endPdv();
+    if (this.#pdvLeft === 0) this.#endPdv(events);
   }
 
   #commandPiece(piece: Uint8Array, events: DicomEvent[]): void {
@@ -242,12 +242,13 @@ export class DicomAnalyzer {
       const { context, offset } = command;
       events.push({ kind: 'command', context, command: decoded.message, bytes, offset });
     }
-    this.#endPdv();
+    this.#endPdv(events);
   }
 
-  #endPdv(): void {
-    if (this.#pduLeft > 0) this.#expectPdv();
-    else this.#expectPdu();
+  #endPdv(events: DicomEvent[]): void {
+    if (this.#pduLeft === 0) this.#expectPdu();
+    else if (this.#pduLeft >= pdvHeaderBytes) this.#expectPdv();
+    else this.#lose(events, 'dicom_bad_pdv_length', this.#offset - this.#pduStart);
   }
 
   #expectPdv(): void {

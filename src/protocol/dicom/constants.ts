@@ -182,6 +182,10 @@ export const sopClasses: Readonly<Record<string, SopClass>> = {
   '1.2.840.10008.5.1.4.38.1': is('storage', 'Hanging Protocol'),
   '1.2.840.10008.5.1.4.39.1': is('storage', 'Color Palette'),
 
+  '1.2.840.10008.5.1.1.27': is('storage', 'Stored Print (retired)'),
+  '1.2.840.10008.5.1.1.29': is('storage', 'Hardcopy Grayscale Image (retired)'),
+  '1.2.840.10008.5.1.1.30': is('storage', 'Hardcopy Color Image (retired)'),
+
   '1.2.840.10008.5.1.4.1.2.1.1': is('find', 'Patient Root Query/Retrieve - FIND'),
   '1.2.840.10008.5.1.4.1.2.1.2': is('move', 'Patient Root Query/Retrieve - MOVE'),
   '1.2.840.10008.5.1.4.1.2.1.3': is('get', 'Patient Root Query/Retrieve - GET'),
