@@ -151,8 +151,8 @@ export class Broker {
     this.#tellHealth(false);
   }
 
-  /** End every session, then wait for the log to have what they left. */
-  async stop(): Promise<void> {
+  /** End every session, keep `last` for the log, then wait for the log to have it all. */
+  async stop(last: AuditEvent): Promise<void> {
     const { schedule, log } = this.#options;
     this.#stopping = true;
     const sessions = this.registry.all();
@@ -167,6 +167,7 @@ export class Broker {
       });
     }
     this.#admission.close();
+    this.record(last);
     let cancel = (): void => undefined;
     const late = new Promise<'late'>((resolve) => {
       cancel = schedule(STOP_AUDIT, () => resolve('late'));

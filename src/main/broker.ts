@@ -111,8 +111,7 @@ runProcess('broker', async ({ config, log, clock }) => {
     clearInterval(ticker);
     await listeners.stop();
     const noteStop = { process: 'broker', reason: 'stopped in good order' } as const;
-    broker.record({ kind: 'process.stop', at: clock.now(), origin: 'broker', body: noteStop });
-    await broker.stop();
+    await broker.stop({ kind: 'process.stop', at: clock.now(), origin: 'broker', body: noteStop });
     control.close();
     audit.close();
   };
