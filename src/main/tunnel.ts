@@ -1,0 +1,235 @@
+/**
+ * The tunnel process: the internet's UDP on one side, the TUN interface on the other. The native transport moves
+ * packets; `tunnel/device.ts` decides about handshakes and keys; this file joins the two, and tells control and
+ * the audit log what happened.
+ *
+ * Nothing here waits for another process: with control and audit away, sessions begin and go on.
+ */
+import { randomBytes } from 'node:crypto';
+import { connect } from '../ipc/client.ts';
+import { serve } from '../ipc/server.ts';
+import { activity, addon } from '../platform/addon.ts';
+import type { ActivityReport, NativeTransport, TransportOptions } from '../platform/addon.ts';
+import { socketPath } from '../platform/config.ts';
+import { runProcess } from '../platform/process.ts';
+import { version } from '../platform/version.ts';
+import { PublicKey } from '../crypto/public-key.ts';
+import { Device } from '../tunnel/device.ts';
+import type { Effect, PeerActivity } from '../tunnel/effect.ts';
+import { endpointBytes, endpointText } from '../tunnel/endpoint.ts';
+import type { OuterEndpoint } from '../tunnel/endpoint.ts';
+import { TunnelHealth } from '../tunnel/health.ts';
+import type { PeerSettings } from '../tunnel/peer.ts';
+import { addressBytes } from '../wire/address.ts';
+import type { Endpoint } from '../wire/address.ts';
+import type { AuditBody, AuditEvent } from '../wire/audit-event.ts';
+import type { Config } from '../wire/config.ts';
+import { Fault } from '../wire/errors.ts';
+import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
+import { between, seconds } from '../wire/units.ts';
+import { AuditBacklog } from './tunnel-audit.ts';
+import { readKeyFile } from './tunnel-keys.ts';
+
+type Prefix = TransportOptions['routes'][number];
+
+/** `text` has passed the configuration's schema. */
+function prefixBytes(text: string): Prefix {
+  const [address = '', length = ''] = text.split('/');
+  return { address: addressBytes(address) as Uint8Array, prefix: Number(length) };
+}
+
+const outer = (endpoint: Endpoint): OuterEndpoint => endpointBytes(endpoint) as OuterEndpoint;
+
+const peersOf = (config: Config): PeerSettings[] =>
+  config.peers.map((peer, number) => ({
+    number,
+    id: peer.id,
+    publicKey: PublicKey.fromText(peer.publicKey),
+    persistentKeepalive: seconds(peer.persistentKeepalive),
+    ...(peer.presharedKeyFile !== undefined && { presharedKey: readKeyFile(peer.presharedKeyFile) }),
+    ...(peer.endpoint && { endpoint: outer(peer.endpoint) }),
+  }));
+
+const reported = (report: ActivityReport): PeerActivity => {
+  const has = (bits: number): boolean => (report.flags & bits) !== 0;
+  return {
+    peer: report.peer,
+    sentData: has(activity.SENT_DATA),
+    sentAny: has(activity.SENT_ANY),
+    receivedData: has(activity.RECEIVED_DATA),
+    receivedAny: has(activity.RECEIVED_ANY),
+    confirmed: has(activity.CONFIRMED),
+    needHandshake: has(activity.NEED_HANDSHAKE),
+    expired: has(activity.EXPIRED | activity.REKEY_DUE),
+    receivedBytes: report.receivedBytes,
+    sentBytes: report.sentBytes,
+    ...(report.endpoint && { endpoint: report.endpoint }),
+    ...(report.localIndex !== undefined && { localIndex: report.localIndex }),
+  };
+};
+
+const errorCode = (e: unknown): string => (e instanceof Error && 'code' in e ? String(e.code) : '');
+
+runProcess('tunnel', async (context) => {
+  const { config, log, clock } = context;
+  const device = new Device({
+    secretKey: readKeyFile(config.tunnel.privateKeyFile),
+    peers: peersOf(config),
+    clock,
+    randomBytes,
+  });
+
+  const audit = connect({
+    path: socketPath(config, 'audit'),
+    verbs: auditVerbs,
+    pushes: auditPushes,
+    log,
+  });
+  const backlog = new AuditBacklog((events) => audit.call('audit.append', { events }), log);
+  const record = <K extends AuditEvent['kind']>(kind: K, body: AuditBody<K>): void =>
+    backlog.add({ kind, at: clock.now(), origin: 'tunnel', body } as AuditEvent);
+
+  let transport: NativeTransport | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let turn: NodeJS.Immediate | undefined;
+
+  const apply = (native: NativeTransport, effect: Effect): void => {
+    switch (effect.kind) {
+      case 'sendHandshake':
+        native.sendHandshake(effect.to, effect.bytes);
+        break;
+      case 'setEndpoint':
+        native.setEndpoint(effect.peer, effect.endpoint);
+        break;
+      case 'setKeypair':
+        try {
+          native.setKeypair(effect.keys);
+        } finally {
+          effect.keys.sendKey.fill(0);
+          effect.keys.receiveKey.fill(0);
+        }
+        break;
+      case 'removeKeypair':
+        native.removeKeypair(effect.localIndex);
+        break;
+      case 'sendKeepalive':
+        native.sendKeepalive(effect.peer);
+        break;
+      case 'dropQueue':
+        native.dropQueue(effect.peer);
+        break;
+      case 'session': {
+        const { at, ...body } = effect.session;
+        log.info({ ...body, at }, 'tunnel session');
+        record('tunnel.session', body);
+        server?.push('tunnel.session', effect.session, 'control');
+        break;
+      }
+      case 'refused': {
+        const { from, ...rest } = effect.refusal;
+        const body = { ...rest, endpoint: endpointText(from) };
+        log.info(body, 'handshake refused');
+        record('tunnel.refused', body);
+        break;
+      }
+    }
+  };
+
+  /** Carry out what the device says, then see to it that it is called again when it has to be. */
+  const carryOut = (effects: readonly Effect[]): void => {
+    if (!transport) return;
+    for (const effect of effects) {
+      try {
+        apply(transport, effect);
+      } catch (err) {
+        log.warn({ err, effect: effect.kind }, 'the transport refused');
+      }
+    }
+    clearTimeout(timer);
+    if (device.hasWork)
+      turn ??= setImmediate(() => {
+        turn = undefined;
+        carryOut(device.work());
+      });
+    const { deadline } = device;
+    if (deadline !== undefined)
+      timer = setTimeout(
+        () => carryOut(device.tick()),
+        Math.max(0, Math.ceil(between(clock.monotonic(), deadline))),
+      );
+  };
+
+  const health = new TunnelHealth();
+  const status = () => {
+    const peers = device.status();
+    const facts = {
+      port: transport?.port ?? config.tunnel.listen.port,
+      peers: peers.length,
+      sessions: peers.filter((p) => p.session).length,
+      underLoad: device.underLoad,
+      overflow: device.counters.overflow + (transport?.counters().dropHandshakeRing ?? 0),
+      auditWaiting: backlog.waiting,
+      auditDropped: backlog.dropped,
+    };
+    return { peers, port: facts.port, health: health.items(facts, clock.now()) };
+  };
+
+  const server = await serve({
+    path: socketPath(config, 'tunnel'),
+    verbs: tunnelVerbs,
+    pushes: tunnelPushes,
+    access: { 'tunnel.status': ['control', 'operator'], 'tunnel.hint': ['control'] },
+    uids: config.uids,
+    log,
+    handlers: {
+      'tunnel.status': status,
+      'tunnel.hint': ({ peer, endpoint }) => {
+        carryOut(device.hint(peer, outer(endpoint)));
+        return {};
+      },
+    },
+  });
+
+  const routes = [...new Set(config.peers.flatMap((peer) => peer.allowedIps))].map(prefixBytes);
+  try {
+    transport = addon().openTransport({
+      interfaceName: config.tunnel.interface,
+      mtu: config.tunnel.mtu,
+      port: config.tunnel.listen.port,
+      addresses: config.tunnel.addresses.map(prefixBytes),
+      routes,
+      local: [prefixBytes(config.overlay.resources)],
+      onHandshake: (batch) => {
+        device.receive(batch);
+        carryOut([]);
+      },
+      onActivity: (batch) => carryOut(device.activity(batch.map(reported))),
+      onFailure: (error) =>
+        context.stop('the transport failed', new Fault('INTERNAL', error.message, { cause: error })),
+    });
+  } catch (cause) {
+    const code = errorCode(cause) === 'EPERM' ? 'CAPABILITY_MISSING' : 'INTERNAL';
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault(code, `the tunnel can't be opened: ${what}`, { cause });
+  }
+  config.peers.forEach((peer, number) => transport?.setPeer(number, peer.allowedIps.map(prefixBytes)));
+  carryOut(device.start());
+  record('process.start', { process: 'tunnel', version });
+  log.info(
+    { publicKey: device.publicKey.text, port: transport.port, peers: config.peers.length },
+    'listening',
+  );
+
+  return async () => {
+    clearTimeout(timer);
+    clearImmediate(turn);
+    const native = transport;
+    transport = undefined;
+    native?.close();
+    device.close();
+    record('process.stop', { process: 'tunnel', reason: 'stopped' });
+    await backlog.close();
+    audit.close();
+    await server.close();
+  };
+});

@@ -1,0 +1,63 @@
+/**
+ * The tunnel's items of the health list: what holds now, and since when its level does.
+ */
+import type { HealthItem } from '../wire/health.ts';
+import type { EpochMillis } from '../wire/units.ts';
+
+/** What the items are made of, at one instant. */
+export interface TunnelFacts {
+  readonly port: number;
+  readonly peers: number;
+  readonly sessions: number;
+  readonly underLoad: boolean;
+  /** Handshake datagrams that were dropped because a queue was full, since the start. */
+  readonly overflow: number;
+  /** Audit events that wait to be written, and that were dropped because too many waited. */
+  readonly auditWaiting: number;
+  readonly auditDropped: number;
+}
+
+type Judged = Omit<HealthItem, 'since'>;
+
+export class TunnelHealth {
+  readonly #since = new Map<string, { level: HealthItem['level']; since: EpochMillis }>();
+
+  items(facts: TunnelFacts, now: EpochMillis): HealthItem[] {
+    return [link(facts), load(facts), audit(facts)].map((judged) => {
+      const known = this.#since.get(judged.item);
+      const since = known?.level === judged.level ? known.since : now;
+      this.#since.set(judged.item, { level: judged.level, since });
+      return { ...judged, since };
+    });
+  }
+}
+
+const link = (facts: TunnelFacts): Judged => ({
+  item: 'tunnel.link',
+  level: 'ok',
+  text: `Listening on UDP port ${facts.port}; ${facts.sessions} of ${facts.peers} peers have a session.`,
+});
+
+const load = (facts: TunnelFacts): Judged =>
+  facts.underLoad
+    ? {
+        item: 'tunnel.load',
+        level: 'warning',
+        text:
+          'More handshakes arrive than can be answered. Live sessions are not affected; new ones have to prove ' +
+          `their address first and may take some seconds. ${facts.overflow} datagrams were dropped since the start.`,
+      }
+    : { item: 'tunnel.load', level: 'ok', text: 'Handshakes are answered as they arrive.' };
+
+const audit = (facts: TunnelFacts): Judged =>
+  facts.auditDropped > 0
+    ? {
+        item: 'tunnel.audit',
+        level: 'warning',
+        text: `${facts.auditDropped} tunnel events never reached the audit log, which was away for too long. Traffic goes on; see the audit process.`,
+      }
+    : {
+        item: 'tunnel.audit',
+        level: 'ok',
+        text: `${facts.auditWaiting} tunnel events wait to be written to the audit log.`,
+      };
