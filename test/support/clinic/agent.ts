@@ -106,11 +106,12 @@ export class Agent {
     this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
-  connect(address: string, port: number): AgentConnection {
+  /** `from`: the source address, when it matters. */
+  connect(address: string, port: number, from?: string): AgentConnection {
     this.#counter += 1;
     const id = `c${this.#counter}`;
     const connection = this.#connection(id);
-    this.order({ do: 'connect', id, address, port });
+    this.order({ do: 'connect', id, address, port, ...(from === undefined ? {} : { from }) });
     return connection;
   }
 

@@ -2,7 +2,7 @@
  * A program's TCP connections, driven from outside its network namespace: the test says what to do, this reports
  * what happened. One JSON object a line each way.
  *
- *   in   {"do":"connect","id","address","port"} {"do":"send","id","bytes"} {"do":"end"|"close","id"}
+ *   in   {"do":"connect","id","address","port","from"?} {"do":"send","id","bytes"} {"do":"end"|"close","id"}
  *        {"do":"listen","id","port"}                       accepts; connections are named `<id>/<n>`
  *   out  {"event":"open"|"data"|"end"|"close"|"error"|"listening","id",…}
  */
@@ -16,6 +16,8 @@ interface Order {
   readonly address?: string;
   readonly port?: number;
   readonly bytes?: string;
+  /** Source address. */
+  readonly from?: string;
 }
 
 const sockets = new Map<string, Socket>();
@@ -40,7 +42,12 @@ function follow(id: string, socket: Socket): void {
 function obey(order: Order): void {
   const { id } = order;
   if (order.do === 'connect') {
-    const socket = connect({ host: order.address ?? '', port: order.port ?? 0, allowHalfOpen: true });
+    const socket = connect({
+      host: order.address ?? '',
+      port: order.port ?? 0,
+      allowHalfOpen: true,
+      ...(order.from === undefined ? {} : { localAddress: order.from }),
+    });
     socket.once('connect', () => say('open', id));
     follow(id, socket);
   } else if (order.do === 'listen') {
