@@ -15,7 +15,7 @@ import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
 import { PublicKey } from '../crypto/public-key.ts';
 import { Device } from '../tunnel/device.ts';
-import type { Effect, PeerActivity } from '../tunnel/effect.ts';
+import type { Effect, PeerActivity, Refusal } from '../tunnel/effect.ts';
 import { endpointBytes, endpointText } from '../tunnel/endpoint.ts';
 import type { OuterEndpoint } from '../tunnel/endpoint.ts';
 import { TunnelHealth } from '../tunnel/health.ts';
@@ -93,6 +93,12 @@ runProcess('tunnel', async (context) => {
   let timer: NodeJS.Timeout | undefined;
   let turn: NodeJS.Immediate | undefined;
 
+  const refused = ({ from, ...rest }: Refusal): void => {
+    const body = { ...rest, endpoint: endpointText(from) };
+    log.info(body, 'handshake refused');
+    record('tunnel.refused', body);
+  };
+
   const apply = (native: NativeTransport, effect: Effect): void => {
     switch (effect.kind) {
       case 'sendHandshake':
@@ -125,13 +131,9 @@ runProcess('tunnel', async (context) => {
         server?.push('tunnel.session', effect.session, 'control');
         break;
       }
-      case 'refused': {
-        const { from, ...rest } = effect.refusal;
-        const body = { ...rest, endpoint: endpointText(from) };
-        log.info(body, 'handshake refused');
-        record('tunnel.refused', body);
+      case 'refused':
+        refused(effect.refusal);
         break;
-      }
     }
   };
 
@@ -226,7 +228,7 @@ runProcess('tunnel', async (context) => {
     const native = transport;
     transport = undefined;
     native?.close();
-    device.close();
+    for (const effect of device.close()) if (effect.kind === 'refused') refused(effect.refusal);
     record('process.stop', { process: 'tunnel', reason: 'stopped' });
     await backlog.close();
     audit.close();

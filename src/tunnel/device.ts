@@ -205,8 +205,9 @@ export class Device {
     }));
   }
 
-  /** Forget every key. The device is of no use afterwards. */
+  /** Forget every key, report what refusals are held back. The device is of no use afterwards. */
   close(): Effect[] {
+    for (const refusal of this.#refusals.flush()) this.#effects.push({ kind: 'refused', refusal });
     for (const peer of this.#peers) {
       this.#zeroKeys(peer);
       peer.remote.ss.wipe();

@@ -47,4 +47,11 @@ export class RefusalLog {
     }
     return reports;
   }
+
+  /** Everything that is held, due or not: the last words before the end. */
+  flush(): Refusal[] {
+    const reports = [...this.#held.values()].map((held) => held.refusal).filter((r) => r !== undefined);
+    this.#held.clear();
+    return reports;
+  }
 }

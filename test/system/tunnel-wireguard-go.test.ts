@@ -159,6 +159,48 @@ void t.test('a storm of bad datagrams beside a live session', async (t) => {
   });
 });
 
+void t.test('a flood of handshakes that know our key: cookies go out, the session stays', async (t) => {
+  await inWorld({}, async (world) => {
+    await world.echo('to ours', 10_000);
+    const before = await until('a session', 5, () => world.sessions[0]);
+    const source = new URL('../../src/', import.meta.url).href;
+    const flood = world.script(
+      world.stock,
+      `import dgram from 'node:dgram';
+       import { randomBytes } from 'node:crypto';
+       const { CookieGenerator } = await import('${source}tunnel/cookie.ts');
+       const { PublicKey } = await import('${source}crypto/public-key.ts');
+       const generator = new CookieGenerator(PublicKey.fromText('${world.ourPublicKey}'));
+       const s = dgram.createSocket('udp4');
+       let cookies = 0;
+       s.on('message', (m) => { if (m[0] === 3 && m.length === 64) cookies++; });
+       for (let i = 0; i < 4000; i++) {
+         const b = randomBytes(148);
+         b.set([1, 0, 0, 0]);
+         generator.addMacs(b, 0);
+         await new Promise((r) => s.send(b, 51820, '192.0.2.1', r));
+       }
+       setTimeout(() => { console.log('cookies ' + (cookies > 0)); s.close(); }, 500);`,
+      60,
+    );
+    const health = await until('the load is seen', 30, async () => {
+      const status = await world.client.call('tunnel.status', {});
+      return status.health.find((h) => h.item === 'tunnel.load' && h.level === 'warning');
+    });
+    t.match(health.text, 'Live sessions are not affected');
+    await world.echo('to ours', 1_000_000, 60);
+    t.match(await flood, 'cookies true');
+    await until('the load is over', 30, async () => {
+      const status = await world.client.call('tunnel.status', {});
+      return status.health.every((h) => h.level === 'ok');
+    });
+    const { peers } = await world.client.call('tunnel.status', {});
+    t.equal(peers[0]?.session?.tunnelSession, before.tunnelSession, 'the same session');
+    const refused = only(world, 'tunnel.refused');
+    t.ok(refused.length >= 1 && refused.length <= 5, `${refused.length} records of the flood`);
+  });
+});
+
 void t.test('the audit log is away: traffic goes on, and the records arrive later', async (t) => {
   await inWorld({}, async (world) => {
     await until('the start is on record', 5, () => only(world, 'process.start')[0]);

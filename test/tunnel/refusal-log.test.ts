@@ -38,5 +38,7 @@ void t.test('reasons do not hide one another', (t) => {
   t.ok(log.add({ reason: 'unknown static key', from: at(1) }, now));
   t.ok(log.add({ reason: 'replayed initiation', from: at(1) }, now));
   t.notOk(log.add({ reason: 'replayed initiation', from: at(1) }, now));
+  t.match(log.flush(), [{ reason: 'replayed initiation', count: 1 }], 'the end tells what was held back');
+  t.same(log.flush(), []);
   t.end();
 });
