@@ -5,6 +5,7 @@
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
+import type { Test } from 'tap';
 import { processNames } from '../../src/wire/ids.ts';
 import { Association } from '../support/clinic/association.ts';
 import { startClinic } from '../support/clinic/clinic.ts';
@@ -23,7 +24,7 @@ const association = await Association.open(radiologist, virtual.pacs, 'RADIOLOGI
 const revision = (await gateway.overview()).policy?.revision;
 
 /** What must hold: the old association, a new session of each protocol, a refusal, records of all of it. */
-async function works(when: string): Promise<void> {
+async function works(t: Test, when: string): Promise<void> {
   const { size } = await gateway.auditHead();
   await association.echo(60_000);
   t.pass(`${when}: the established association goes on`);
@@ -41,7 +42,7 @@ async function works(when: string): Promise<void> {
   t.ok(kinds.includes('session.refused'), `${when}: and the refusal`);
 }
 
-await t.test('with the remote link up', async () => works('before'));
+await t.test('with the remote link up', async (t) => works(t, 'before'));
 
 await t.test('with nothing reachable but the peers', async (t) => {
   network.gateway.ip('route', 'del', 'default');
@@ -49,7 +50,7 @@ await t.test('with nothing reachable but the peers', async (t) => {
     network.gateway.ip('route', 'add', `${userAddress(user)}/32`, 'via', addresses.uplinkRouter);
   const away = await network.gateway.run('ip', ['route', 'get', '203.0.113.1']);
   t.not(away.code, 0, 'the gateway has no way to anywhere else');
-  await works('cut off');
+  await works(t, 'cut off');
 });
 
 await t.test('with control started again while cut off', async (t) => {
@@ -57,7 +58,7 @@ await t.test('with control started again while cut off', async (t) => {
   gateway.kill('control');
   await gateway.ready(['control']);
   t.not(gateway.pid('control'), before);
-  await works('after control came back');
+  await works(t, 'after control came back');
 });
 
 await t.test(
@@ -71,7 +72,7 @@ await t.test(
       spoil();
       gateway.kill('control');
       await gateway.ready(['control']);
-      await works(`with the source ${how}`);
+      await works(t, `with the source ${how}`);
       const item = await until('health says so', async () =>
         (await gateway.overview()).health.find((h) => h.item === 'control.policy' && h.level !== 'ok'),
       );
