@@ -13,19 +13,29 @@ const MAX_WAITING = 4096;
 const MAX_BATCH = 256;
 const RETRY_MS = 1000;
 
+/** Calls `f` once, later, unless the function it returns is called first. */
+export type Later = (f: () => void) => () => void;
+
+const inASecond: Later = (f) => {
+  const timer = setTimeout(f, RETRY_MS);
+  return () => clearTimeout(timer);
+};
+
 export class AuditBacklog {
   readonly #append: (events: AuditEvent[]) => Promise<unknown>;
   readonly #log: Logger;
+  readonly #later: Later;
   readonly #waiting: AuditEvent[] = [];
   #running: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  #cancelRetry: (() => void) | undefined;
   #closed = false;
   #failing = false;
   dropped = 0;
 
-  constructor(append: (events: AuditEvent[]) => Promise<unknown>, log: Logger) {
+  constructor(append: (events: AuditEvent[]) => Promise<unknown>, log: Logger, later: Later = inASecond) {
     this.#append = append;
     this.#log = log;
+    this.#later = later;
   }
 
   get waiting(): number {
@@ -43,19 +53,23 @@ export class AuditBacklog {
 
   /** One last try; resolves when it is over, whatever came of it. */
   async close(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#stopRetry();
     await this.#running;
     if (this.#waiting.length > 0 && !this.#failing) {
       this.#start();
       await this.#running;
     }
     this.#closed = true;
-    clearTimeout(this.#retry);
+    this.#stopRetry();
+  }
+
+  #stopRetry(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
   }
 
   #start(): void {
-    if (this.#closed || this.#running || this.#retry) return;
+    if (this.#closed || this.#running || this.#cancelRetry) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -78,10 +92,10 @@ export class AuditBacklog {
         if (!this.#failing) this.#log.warn({ err }, 'the audit log is away; tunnel events wait');
         this.#failing = true;
         if (!this.#closed)
-          this.#retry = setTimeout(() => {
-            this.#retry = undefined;
+          this.#cancelRetry = this.#later(() => {
+            this.#cancelRetry = undefined;
             this.#start();
-          }, RETRY_MS);
+          });
         return;
       }
     }

@@ -1,0 +1,41 @@
+/** The tunnel's health items: level, text, and since when. */
+import t from 'tap';
+import { TunnelHealth } from '../../src/tunnel/health.ts';
+import type { TunnelFacts } from '../../src/tunnel/health.ts';
+import { healthItem } from '../../src/wire/health.ts';
+import { epochMillis } from '../../src/wire/units.ts';
+
+const facts: TunnelFacts = {
+  port: 51820,
+  peers: 3,
+  sessions: 1,
+  underLoad: false,
+  overflow: 0,
+  auditWaiting: 0,
+  auditDropped: 0,
+};
+
+void t.test('since changes with the level, not with the text', (t) => {
+  const health = new TunnelHealth();
+  const at = (ms: number, over: Partial<TunnelFacts>): unknown =>
+    health.items({ ...facts, ...over }, epochMillis(ms)).map((h) => [h.item, h.level, h.since]);
+  t.same(at(1, {}), [
+    ['tunnel.link', 'ok', 1],
+    ['tunnel.load', 'ok', 1],
+    ['tunnel.audit', 'ok', 1],
+  ]);
+  t.same(at(2, { underLoad: true, overflow: 5, sessions: 2, auditDropped: 1 }), [
+    ['tunnel.link', 'ok', 1],
+    ['tunnel.load', 'warning', 2],
+    ['tunnel.audit', 'warning', 2],
+  ]);
+  t.same(at(3, { auditDropped: 7 }), [
+    ['tunnel.link', 'ok', 1],
+    ['tunnel.load', 'ok', 3],
+    ['tunnel.audit', 'warning', 2],
+  ]);
+  const items = health.items(facts, epochMillis(4));
+  for (const item of items) t.ok(healthItem.safeParse(item).success);
+  t.match(items[0]?.text, '1 of 3 peers');
+  t.end();
+});
