@@ -111,6 +111,13 @@ export const configSchema = z
     logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     uids: uids.prefault({}),
     overlay: overlay.prefault({}),
+    /** The gateway's interfaces by what is behind them, for the packet filter. The enclave's are `sensor.interfaces`. */
+    interfaces: z
+      .strictObject({
+        uplink: interfaceName.default('uplink0'),
+        management: interfaceName.default('mgmt0'),
+      })
+      .prefault({}),
     tunnel,
     peers: z.array(peer).max(4096).default([]),
     users: z.array(user).max(16384).default([]),
