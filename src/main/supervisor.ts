@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../platform/clock.ts';
 import { configFile, loadConfig } from '../platform/config.ts';
 import { SupervisedChild } from '../platform/supervise/child.ts';
-import { applyNetwork, checkNetwork } from '../platform/supervise/network.ts';
+import { applyNetwork, checkNetwork, missingInterfaces } from '../platform/supervise/network.ts';
 import { barredFolder, startCommand, startOrder, stopStages } from '../platform/supervise/privilege.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
@@ -75,7 +75,10 @@ async function supervise(config: Config, network: boolean): Promise<void> {
   requireMachine();
   makeFolders(config);
   const undoNetwork = network ? applyNetwork(overlay, config) : undefined;
-  if (network) say('packet filter and kernel settings are in force');
+  if (network) {
+    say('packet filter and kernel settings are in force');
+    for (const name of missingInterfaces(config)) say(`there is no interface ${name} (yet)`);
+  }
 
   let ending: Promise<void> | undefined;
   const children = new Map<ProcessName, SupervisedChild>();

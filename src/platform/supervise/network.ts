@@ -27,6 +27,13 @@ export function checkNetwork(overlay: string, config: Config): void {
   nft(['-c', '-f', '-'], fitRules(readFileSync(join(overlay, 'etc/nftables.conf'), 'utf8'), config));
 }
 
+/** Interfaces that the configuration names and this machine lacks now. */
+export function missingInterfaces(config: Config): string[] {
+  const names = [config.interfaces.uplink, config.interfaces.management, ...config.sensor.interfaces];
+  const links = execFileSync('ip', ['-o', 'link', 'show'], { encoding: 'utf8' });
+  return names.filter((name) => !new RegExp(`^\\d+: ${RegExp.escape(name)}[@:]`, 'm').test(links));
+}
+
 /** Load rules and settings from the folder `overlay`. The answer undoes both. */
 export function applyNetwork(overlay: string, config: Config): () => void {
   // Rules first: at no moment does a packet meet the settings without the rules.

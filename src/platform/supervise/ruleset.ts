@@ -11,6 +11,8 @@ export function fitRules(text: string, config: Config): string {
   const quoted = (name: string): string => `"${name}"`;
   const defines: Readonly<Record<string, string>> = {
     tunnel_interface: quoted(config.tunnel.interface),
+    uplink_interface: quoted(config.interfaces.uplink),
+    management_interface: quoted(config.interfaces.management),
     enclave_interface:
       config.sensor.interfaces.length === 1
         ? quoted(config.sensor.interfaces[0] ?? '')

@@ -20,7 +20,8 @@ await t.test('each process runs as its own user with its own capability only', (
     const status = execFileSync('setpriv', [...setprivArguments(name, uids), 'cat', '/proc/self/status'], {
       encoding: 'utf8',
     });
-    const field = (label: string): string => new RegExp(`^${label}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? '';
+    const field = (label: string): string =>
+      new RegExp(`^${label}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? '';
     t.same(new Set(field('Uid').split('\t')), new Set([String(uids[name])]), `${name}: uid`);
     t.same(new Set(field('Gid').split('\t')), new Set([String(uids[name])]), `${name}: gid`);
     t.equal(field('Groups').trim(), '', `${name}: no other group`);

@@ -43,6 +43,7 @@ await t.test('a configuration’s own values replace them', (t) => {
         },
         overlay: { prefix: '10.9.0.0/16', resources: '10.9.128.0/17' },
         uids: { broker: 1973 },
+        interfaces: { uplink: 'eth0' },
         sensor: { interfaces: ['lan1', 'lan2'] },
         status: { listen: { port: 8000 } },
       }),
@@ -55,6 +56,8 @@ await t.test('a configuration’s own values replace them', (t) => {
     overlay: '10.9.0.0/16',
     resources: '10.9.128.0/17',
     uid_broker: '1973',
+    uplink_interface: '"eth0"',
+    management_interface: '"mgmt0"',
     enclave_interface: '{ "lan1", "lan2" }',
     status_port: '8000',
   });
