@@ -1,0 +1,184 @@
+/**
+ * The local status page: one page, one JSON answer, one line for a monitor. Read only: GET and HEAD, nothing else.
+ *
+ *   /              the page, with style.css and main.js, as built into build/status/
+ *   /api/overview  what control knows, `Overview` of wire/messages.ts; 503 when control can't say
+ *   /healthz       200 while no health item is critical, 503 otherwise, with the level as its text
+ *
+ * There is no login, so who can reach the address can read it: it listens on loopback or the management network alone.
+ * Against a hostile web page in the reader's own browser: names in `Host` are refused (DNS rebinding needs one), other
+ * sites' scripts are refused by Sec-Fetch-Site, framing and everything from elsewhere by the content security policy.
+ */
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { Context } from 'hono';
+import { isFault } from '../wire/errors.ts';
+import type { Overview } from '../wire/messages.ts';
+
+export interface StatusOptions {
+  /** Port 0 takes any. */
+  readonly listen: { readonly address: string; readonly port: number };
+  readonly overview: () => Promise<Overview>;
+  readonly log: {
+    info(fields: Readonly<Record<string, unknown>>, text: string): void;
+    error(fields: Readonly<Record<string, unknown>>, text: string): void;
+  };
+  /** Folder of the built page. */
+  readonly assets?: string;
+}
+
+export interface StatusPage {
+  /** The port, once it listens. */
+  readonly port: number | undefined;
+  close(): Promise<void>;
+}
+
+/** Connections at a time: a page polls on one. */
+const MAX_CONNECTIONS = 64;
+const REQUEST_MS = 5_000;
+/** An address that can't be listened on is tried again: the management interface may come up later. */
+const RETRY_MS = 5_000;
+/** Readers within this time get the same answer. */
+const SHARE_MS = 250;
+
+const files = {
+  '/': ['index.html', 'text/html; charset=utf-8'],
+  '/style.css': ['style.css', 'text/css; charset=utf-8'],
+  '/main.js': ['main.js', 'text/javascript; charset=utf-8'],
+} as const;
+
+const securityHeaders: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
+  'Cache-Control': 'no-store',
+};
+
+/** `localhost` or an IP literal, with or without a port: what a rebound name can never be. */
+function isLocalName(host: string): boolean {
+  const [, bracketed, plain] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::\d{1,5})?$/.exec(host) ?? [];
+  if (bracketed !== undefined) return isIP(bracketed) === 6;
+  return plain?.toLowerCase() === 'localhost' || isIP(plain ?? '') === 4;
+}
+
+/** The page's application, without a socket. */
+export function statusApplication(options: Pick<StatusOptions, 'overview' | 'assets' | 'log'>): Hono {
+  const folder = options.assets ?? fileURLToPath(new URL('../../build/status/', import.meta.url));
+  const { log } = options;
+  let shared: { readonly at: number; readonly answer: Promise<Overview> } | undefined;
+  const overview = (): Promise<Overview> => {
+    const now = performance.now();
+    if (!shared || now - shared.at > SHARE_MS) shared = { at: now, answer: options.overview() };
+    return shared.answer;
+  };
+  const unavailable = (c: Context, error: unknown): Response => {
+    const code = isFault(error) ? error.code : 'INTERNAL';
+    if (!isFault(error)) log.error({ err: error }, 'the overview failed');
+    return c.json({ code }, 503);
+  };
+
+  const app = new Hono();
+  app.use(async (c, next) => {
+    const refused = refusal(c);
+    if (refused) c.res = refused;
+    else await next();
+    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value);
+  });
+  app.get('/api/overview', async (c) => {
+    try {
+      return c.json(await overview());
+    } catch (error) {
+      return unavailable(c, error);
+    }
+  });
+  app.get('/healthz', async (c) => {
+    try {
+      const { health } = await overview();
+      const level = (['critical', 'warning'] as const).find((l) => health.some((item) => item.level === l));
+      return c.text(`${level ?? 'ok'}\n`, level === 'critical' ? 503 : 200);
+    } catch (error) {
+      return unavailable(c, error);
+    }
+  });
+  for (const [path, [name, type]] of Object.entries(files)) {
+    app.get(path, (c) => c.body(readFileSync(join(folder, name)), 200, { 'Content-Type': type }));
+  }
+  app.notFound((c) => c.text('There is nothing here.\n', 404));
+  app.onError((error, c) => {
+    log.error({ err: error, path: c.req.path }, 'a request to the status page failed');
+    return c.text('The page could not be read.\n', 500);
+  });
+  return app;
+}
+
+function refusal(c: Context): Response | undefined {
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+    return c.text('This page is for reading.\n', 405, { Allow: 'GET, HEAD' });
+  }
+  if (!isLocalName(c.req.header('Host') ?? '')) {
+    return c.text('Use the address, not a name.\n', 421);
+  }
+  const site = c.req.header('Sec-Fetch-Site');
+  if (site === 'cross-site' && c.req.header('Sec-Fetch-Mode') !== 'navigate') {
+    return c.text('Not for other sites.\n', 403);
+  }
+  return undefined;
+}
+
+/** Serve the page. Resolves after the first attempt to listen; one that fails is logged and tried again until `close`. */
+export async function startStatus(options: StatusOptions): Promise<StatusPage> {
+  const { listen, log } = options;
+  const { fetch } = statusApplication(options);
+  let server: Server | undefined;
+  let retry: NodeJS.Timeout | undefined;
+
+  const attempt = async (): Promise<void> => {
+    const next = createAdaptorServer({
+      fetch,
+      hostname: listen.address,
+      serverOptions: { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 8192 },
+    }) as Server;
+    next.maxConnections = MAX_CONNECTIONS;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        next.once('error', reject);
+        next.listen(listen.port, listen.address, resolve);
+      });
+      next.on('error', (err) => log.error({ err }, 'the status page failed'));
+      server = next;
+      log.info({ ...listen }, 'the status page is served');
+    } catch (err) {
+      log.error({ err, ...listen }, 'the status page cannot be served; trying again');
+      retry = setTimeout(() => void attempt(), RETRY_MS);
+      retry.unref();
+    }
+  };
+  await attempt();
+
+  return {
+    get port() {
+      const address = server?.address();
+      return typeof address === 'object' ? address?.port : undefined;
+    },
+    close: async () => {
+      clearTimeout(retry);
+      const open = server;
+      if (!open) return;
+      await new Promise<void>((resolve) => {
+        open.close(() => resolve());
+        open.closeAllConnections();
+      });
+    },
+  };
+}

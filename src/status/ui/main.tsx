@@ -1,0 +1,158 @@
+/**
+ * The page: asks /api/overview every POLL_MS and shows it. When control stops answering, what was last known stays, under
+ * a banner that says how old it is. Text is only ever text: nothing here sets HTML.
+ */
+import { render } from 'preact';
+import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { Overview } from '../../wire/messages.ts';
+import { Devices } from './devices.tsx';
+import { Health, summaryText, worst } from './health.tsx';
+import { Peers } from './peers.tsx';
+import { Sessions } from './sessions.tsx';
+import { agoText, clockText, countText, spanText, timeText } from './words.ts';
+
+const POLL_MS = 2_000;
+const TIMEOUT_MS = 4_000;
+/** Older than this is called stale: two answers were missed. */
+const STALE_MS = 2 * POLL_MS + TIMEOUT_MS;
+
+interface Known {
+  /** The last answer, and when it came, on the browser's steady clock. */
+  readonly overview?: Overview;
+  readonly at: number;
+  /** Why the last attempt failed. */
+  readonly fault?: string;
+}
+
+async function ask(): Promise<Overview> {
+  const response = await fetch('api/overview', {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    cache: 'no-store',
+  });
+  if (response.ok) return (await response.json()) as Overview;
+  const { code } = (await response.json().catch(() => ({ code: `HTTP ${response.status}` }))) as {
+    code: string;
+  };
+  throw new Error(code);
+}
+
+/** Polls while the page is looked at. */
+function useOverview(): { readonly known: Known; readonly age: number } {
+  const [known, setKnown] = useState<Known>({ at: performance.now() });
+  const [now, setNow] = useState(performance.now());
+  useEffect(() => {
+    let timer = 0;
+    let stopped = false;
+    const poll = async (): Promise<void> => {
+      try {
+        const overview = await ask();
+        setKnown({ overview, at: performance.now() });
+      } catch (error) {
+        const fault = error instanceof Error && error.name === 'Error' ? error.message : 'no answer';
+        setKnown((before) => ({ ...before, fault }));
+      }
+      setNow(performance.now());
+      if (!stopped && !document.hidden) timer = window.setTimeout(() => void poll(), POLL_MS);
+    };
+    const onVisible = (): void => {
+      if (document.hidden) return;
+      window.clearTimeout(timer);
+      void poll();
+    };
+    document.addEventListener('visibilitychange', onVisible);
+    void poll();
+    return () => {
+      stopped = true;
+      window.clearTimeout(timer);
+      document.removeEventListener('visibilitychange', onVisible);
+    };
+  }, []);
+  return { known, age: now - known.at };
+}
+
+function Stale({ known, age }: { readonly known: Known; readonly age: number }): VNode {
+  const { overview, fault } = known;
+  const stale = fault !== undefined || age > STALE_MS;
+  return (
+    <div role="alert">
+      {stale && (
+        <p class="stale">
+          <strong>The gateway's control process does not answer</strong>
+          {fault === undefined ? '' : ` (${fault})`}.{' '}
+          {overview
+            ? `What you see is ${spanText(age)} old. Established sessions go on without it.`
+            : 'Nothing is known yet.'}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Audit({ overview: { audit, now } }: { readonly overview: Overview }): VNode {
+  return (
+    <section aria-labelledby="audit">
+      <header>
+        <h2 id="audit">Audit log</h2>
+        {audit && <p>{`last record ${agoText(now, audit.time)}`}</p>}
+      </header>
+      {audit ? (
+        <dl>
+          <dt>Records</dt>
+          <dd>{countText(audit.size)}</dd>
+          <dt>Root</dt>
+          <dd>
+            <code>{audit.root}</code>
+          </dd>
+        </dl>
+      ) : (
+        <p class="empty">The audit process does not answer, so no new session can start.</p>
+      )}
+    </section>
+  );
+}
+
+function Page(): VNode {
+  const { known, age } = useOverview();
+  const { overview } = known;
+  useEffect(() => {
+    if (overview) document.title = `${summaryText(overview.health)} ${overview.site.name} – Anteroom`;
+  }, [overview]);
+  return (
+    <>
+      <header class="page">
+        <h1>
+          Anteroom{overview && <span class="site">{overview.site.name}</span>}
+          {overview && <span class={`level ${worst(overview.health)}`}>{worst(overview.health)}</span>}
+        </h1>
+        {overview && (
+          <p>
+            {`Version ${overview.version}, up ${spanText(overview.now - overview.startedAt)}. `}
+            {overview.policy
+              ? `Policy ${overview.policy.revision}, ${countText(overview.policy.policies)} rules.`
+              : 'No policy is loaded: nothing is permitted.'}
+            <span class="asof">{` As of ${timeText(overview.now)}.`}</span>
+          </p>
+        )}
+      </header>
+      <Stale known={known} age={age} />
+      {overview ? (
+        <main class={known.fault === undefined ? undefined : 'old'}>
+          <Health health={overview.health} now={overview.now} />
+          <Peers peers={overview.peers} now={overview.now} />
+          <Sessions sessions={overview.sessions} now={overview.now} />
+          <Devices devices={overview.devices} now={overview.now} />
+          <Audit overview={overview} />
+          <footer>{`Shown at ${clockText(overview.now)}; asked again every ${POLL_MS / 1000} s.`}</footer>
+        </main>
+      ) : (
+        <main>
+          <p class="empty">Asking the gateway …</p>
+        </main>
+      )}
+    </>
+  );
+}
+
+const root = document.querySelector('#page');
+if (root) render(<Page />, root);
