@@ -16,6 +16,7 @@ import type { Action } from '../../src/wire/action.ts';
 import { openRefusal } from '../../src/broker/gate/gate.ts';
 import { DicomAnalyzer } from '../../src/protocol/dicom/analyzer.ts';
 import { countingSources, gateOf, told } from '../broker/gate/world.ts';
+import { shared } from '../protocol/capture.ts';
 import { freePort, openRelay } from '../broker/gate/relay.ts';
 import type { Relay } from '../broker/gate/relay.ts';
 
@@ -301,6 +302,38 @@ for (const [name, device] of [
     await noFind.close();
   });
 }
+
+void t.test('real objects arrive as they were sent, bit by bit', async (t) => {
+  const names = [
+    'CT_small.dcm',
+    'MR_small_implicit.dcm',
+    'ExplVR_BigEnd.dcm',
+    'examples_overlay.dcm',
+    'waveform_ecg.dcm',
+    'bad_sequence.dcm',
+    'MR-JPEGLosslessSV1.dcm',
+  ];
+  const objects = names.map((name) => shared(`dicom/${name}`));
+  const [direct, brokered] = [join(folder, 'direct'), join(folder, 'brokered')];
+  const ports = [await freePort(), await freePort()] as const;
+  for (const [path, port] of [
+    [direct, ports[0]],
+    [brokered, ports[1]],
+  ] as const) {
+    mkdirSync(path);
+    await serve(port, 'storescp', '-dhl', '+xa', '+B', '-od', path, `${port}`);
+  }
+  const relay = await through(ports[1], ['modify']);
+  const withCompressed = ['-xs', ...objects];
+  t.equal((await store(ports[0], ...withCompressed)).code, 0, 'without the gate');
+  t.equal((await store(relay.port, ...withCompressed)).code, 0, 'through the gate');
+  const arrived = readdirSync(direct);
+  t.ok(arrived.length >= names.length - 1, `${arrived.length} objects`);
+  t.strictSame(readdirSync(brokered), arrived);
+  for (const name of arrived)
+    t.ok(readFileSync(join(brokered, name)).equals(readFileSync(join(direct, name))), name);
+  await relay.close();
+});
 
 void t.test('C-MOVE needs download', async (t) => {
   const refusing = await through(pacs, ['view', 'modify']);
