@@ -31,7 +31,9 @@ export function checkNetwork(overlay: string, config: Config): void {
 export function missingInterfaces(config: Config): string[] {
   const names = [config.interfaces.uplink, config.interfaces.management, ...config.sensor.interfaces];
   const links = execFileSync('ip', ['-o', 'link', 'show'], { encoding: 'utf8' });
-  return names.filter((name) => !new RegExp(`^\\d+: ${RegExp.escape(name)}[@:]`, 'm').test(links));
+  // `2: eth0: <…>` and `5: veth0@if6: <…>`
+  const present = new Set(links.split('\n').map((line) => line.split(/[:@] ?/)[1]?.trim()));
+  return names.filter((name) => !present.has(name));
 }
 
 /** Load rules and settings from the folder `overlay`. The answer undoes both. */
