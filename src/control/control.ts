@@ -30,6 +30,8 @@ import { TunnelView } from './tunnel-view.ts';
 /** How often the tunnel and the audit log are asked how they are. */
 const POLL = seconds(2);
 const STATUS_TIMEOUT_MS = 1_000;
+/** A process that hasn't been heard of for so long after the start is missing. */
+const EXPECTED_WITHIN = seconds(15);
 /** How long failed evaluations stay on the health list. */
 const FAILURES_LINGER = seconds(300);
 
@@ -57,6 +59,9 @@ export class Control {
   readonly #policy: ActivePolicy;
   readonly #authorizer: Authorizer;
   readonly #startedAt: number;
+  readonly #began: MonotonicMillis;
+  /** Processes that were never heard of yet. */
+  readonly #awaited = new Set<Reporter>(['tunnel', 'broker', 'audit', 'sensor']);
   /** Connections of the broker and the sensor, by what they called. */
   readonly #connections = new Map<number, Reporter>();
   readonly #polledAt: { tunnel: number; audit: number } = { tunnel: -Infinity, audit: -Infinity };
@@ -71,6 +76,7 @@ export class Control {
     this.#ports = ports;
     this.#store = store;
     this.#startedAt = clock.now();
+    this.#began = clock.monotonic();
     this.#directory = new Directory(config);
     this.#tunnel = new TunnelView(clock.monotonic());
     this.#registry = new Registry(config.broker.limits.sessions);
@@ -92,7 +98,7 @@ export class Control {
     this.#activated(this.#policy.start(clock.now()));
     this.#health.set('control.coordinator', 'ok', 'standalone: no coordinator configured');
     this.#health.set('control.decisions', 'ok', 'Every policy can be evaluated.');
-    for (const name of ['tunnel', 'broker', 'audit', 'sensor'] as const)
+    for (const name of this.#awaited)
       this.#health.set(`${name}.process`, 'warning', `The ${name} process has not been heard of yet.`);
     this.#ownHealth();
     this.handlers = this.#handlers();
@@ -283,10 +289,16 @@ export class Control {
     if (this.#connections.get(connection) === who) return;
     this.#connections.set(connection, who);
     if (who === 'broker') this.#registry.brokerOver(connection, this.#ports.clock.monotonic());
-    this.#health.set(`${who}.process`, 'ok', `The ${who} process is connected.`);
+    this.#present(who, `The ${who} process is connected.`);
+  }
+
+  #present(who: Reporter, text: string): void {
+    this.#awaited.delete(who);
+    this.#health.set(`${who}.process`, 'ok', text);
   }
 
   #gone(who: Reporter): void {
+    this.#awaited.delete(who);
     this.#health.set(`${who}.process`, who === 'sensor' ? 'warning' : 'critical', absence[who]);
     this.#health.forget(who);
   }
@@ -306,7 +318,7 @@ export class Control {
       const { peers, port, health } = await tunnel.status(STATUS_TIMEOUT_MS);
       this.#tunnel.status(peers);
       this.#endpoints.note(peers, clock.now());
-      this.#health.set('tunnel.process', 'ok', `The tunnel process answers; it listens on UDP port ${port}.`);
+      this.#present('tunnel', `The tunnel process answers; it listens on UDP port ${port}.`);
       this.#health.report('tunnel', health);
     } catch (error) {
       if (!isFault(error)) throw error;
@@ -319,7 +331,7 @@ export class Control {
     this.#polledAt.audit = this.#ports.clock.monotonic();
     try {
       this.#head = await this.#ports.audit.head();
-      this.#health.set('audit.process', 'ok', 'The audit process answers.');
+      this.#present('audit', 'The audit process answers.');
     } catch (error) {
       if (!isFault(error)) throw error;
       if (error.code === 'IPC_UNREACHABLE' || error.code === 'IPC_TIMEOUT') this.#gone('audit');
@@ -362,6 +374,8 @@ export class Control {
   }
 
   #ownHealth(): void {
+    if (between(this.#began, this.#ports.clock.monotonic()) >= EXPECTED_WITHIN)
+      for (const who of this.#awaited) this.#gone(who);
     const { set, fault } = this.#policy;
     const inForce = set ? `Revision ${set.revision}, ${set.policies.size} policies.` : 'No policy set.';
     if (fault)

@@ -4,7 +4,8 @@
  *
  * A process that is gone takes its items with it: its last word isn't what holds now; `NAME.process` says so instead.
  * A change of level goes to the audit log, for one item at most once a SETTLE, with the level it then has: an
- * item that flaps shows as one change, not as a flood.
+ * item that flaps shows as one change, not as a flood. Nothing is told in the first moments after a start, while
+ * the processes find each other.
  */
 import type { AuditBody } from '../wire/audit-event.ts';
 import type { HealthItem } from '../wire/health.ts';
@@ -14,6 +15,7 @@ import type { Clock, MonotonicMillis } from '../wire/units.ts';
 /** Items a process may report. */
 const MAX_REMOTE_ITEMS = 32;
 const SETTLE = seconds(10);
+const START_QUIET = seconds(5);
 
 export type Level = HealthItem['level'];
 
@@ -36,6 +38,7 @@ type Change = AuditBody<'health.changed'>;
 
 export class HealthList {
   readonly #clock: Clock;
+  readonly #began: MonotonicMillis;
   readonly #own = new Map<OwnItem, HealthItem>();
   readonly #remote = new Map<Reporter, readonly HealthItem[]>();
   /** What the audit log was last told, by item, and when. */
@@ -43,6 +46,7 @@ export class HealthList {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#began = clock.monotonic();
   }
 
   set(item: OwnItem, level: Level, text: string): void {
@@ -74,6 +78,7 @@ export class HealthList {
   changes(): Change[] {
     const now = this.#clock.monotonic();
     const changes: Change[] = [];
+    if (between(this.#began, now) < START_QUIET) return changes;
     const listed = this.list();
     for (const { item, level, text } of listed) {
       const told = this.#told.get(item);

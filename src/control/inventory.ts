@@ -33,6 +33,8 @@ const MAX_ROWS_BYTES = 3 * 1024 * 1024;
 
 interface Host {
   observation: HostObservation;
+  /** The configured device whose address it has. */
+  device: DeviceConfig | undefined;
   bytes: number;
   /** Facts now, and those the audit log was told last. */
   facts: string;
@@ -138,7 +140,7 @@ export class Inventory {
     const byDevice = new Map<string, Host>();
     const others: Host[] = [];
     for (const host of this.#hosts.values()) {
-      const device = this.#device(host.observation);
+      const { device } = host;
       const rival = device && byDevice.get(device.id);
       if (device && (!rival || rival.observation.last <= host.observation.last)) {
         byDevice.set(device.id, host);
@@ -178,6 +180,7 @@ export class Inventory {
   #keep(observation: HostObservation, told: string, dirty: boolean): Host {
     const host: Host = {
       observation,
+      device: this.#device(observation),
       bytes: JSON.stringify(observation).length,
       facts: summary(observation),
       told,
@@ -192,11 +195,11 @@ export class Inventory {
   #evict(): void {
     const excess = this.#hosts.size - MAX_HOSTS;
     if (excess <= 0) return;
-    const ranked = [...this.#hosts.values()].sort((a, b) => {
-      const known = Number(this.#device(a.observation) !== undefined);
-      const other = Number(this.#device(b.observation) !== undefined);
-      return known - other || a.observation.last - b.observation.last;
-    });
+    const ranked = [...this.#hosts.values()].sort(
+      (a, b) =>
+        Number(a.device !== undefined) - Number(b.device !== undefined) ||
+        a.observation.last - b.observation.last,
+    );
     for (const { observation } of ranked.slice(0, excess)) {
       this.#hosts.delete(observation.mac);
       this.#dropped.add(observation.mac);
