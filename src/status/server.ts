@@ -1,7 +1,7 @@
 /**
  * The local status page: one page, one JSON answer, one line for a monitor. Read only: GET and HEAD, nothing else.
  *
- *   /              the page, with style.css and main.js, as built into build/status/
+ *   /              the page, with its style, script and icon, as built into build/status/
  *   /api/overview  what control knows, `Overview` of wire/messages.ts; 503 when control can't say
  *   /healthz       200 while no health item is critical, 503 otherwise, with the level as its text
  *
@@ -49,6 +49,7 @@ const SHARE_MS = 250;
 const files = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/style.css': ['style.css', 'text/css; charset=utf-8'],
+  '/icon.svg': ['icon.svg', 'image/svg+xml'],
   '/main.js': ['main.js', 'text/javascript; charset=utf-8'],
 } as const;
 

@@ -1,4 +1,4 @@
-/** Builds the page into build/status/: `node src/status/ui/build.ts`. Three files, nothing from elsewhere. */
+/** Builds the page into build/status/: `node src/status/ui/build.ts`. Four files, nothing from elsewhere. */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,4 +20,4 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 });
-for (const name of ['index.html', 'style.css']) copyFileSync(join(here, name), join(out, name));
+for (const name of ['index.html', 'style.css', 'icon.svg']) copyFileSync(join(here, name), join(out, name));
