@@ -1,6 +1,6 @@
 /**
- * The control process: serves the control socket to broker, sensor and operators, asks the tunnel and the audit log,
- * keeps its store, and between them `control/`. SIGHUP reads the policy file again.
+ * The control process: serves the control socket to broker, sensor and operators and the local status page, asks the
+ * tunnel and the audit log, keeps its store, and between them `control/`. SIGHUP reads the policy file again.
  *
  * It serves from the first moment, whichever of the other processes are there, and reaches no farther than them.
  */
@@ -16,6 +16,7 @@ import { socketPath } from '../platform/config.ts';
 import type { Logger } from '../platform/log.ts';
 import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
+import { startStatus } from '../status/server.ts';
 import { openStore } from '../store/store.ts';
 import { Fault, isFault } from '../wire/errors.ts';
 import {
@@ -113,6 +114,12 @@ runProcess('control', async ({ config, log, clock }) => {
     onDisconnect: (caller) => control.callerGone(caller),
   });
 
+  const page = await startStatus({
+    listen: config.status.listen,
+    overview: () => Promise.resolve(control.overview()),
+    log,
+  });
+
   process.on('SIGHUP', () => control.reloadPolicy('SIGHUP'));
   let ticking = false;
   const tick = async (): Promise<void> => {
@@ -127,6 +134,7 @@ runProcess('control', async ({ config, log, clock }) => {
 
   return async () => {
     clearInterval(ticker);
+    await page.close();
     await server.close();
     await control.stop('stopped in good order');
     tunnel.close();

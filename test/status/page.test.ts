@@ -89,7 +89,7 @@ await t.test('a clinic on a screen', async (t) => {
   );
   await devices.getByText('4 facts').click();
   t.match(await devices.innerText(), /calledAeTitle\s+ARCHIVE[^]*OFFIS_DCMTK_367/);
-  t.match(await devices.innerText(), /not in the inventory[^]*MSH-3\s+PUMP/);
+  t.match(await devices.innerText(), /Unknown device\s+not in the inventory[^]*MSH-3\s+PUMP/);
   const body = await page.locator('body').innerText();
   t.match(body, /18,231[^]*(ab){32}/, 'the audit head');
   t.match(body, /warning\s+The sensor lost 3 %/, 'levels are words');

@@ -1,7 +1,8 @@
 /** The status page's server: what it answers, what it refuses, and what it says to a browser. */
+import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startStatus } from '../../src/status/server.ts';
@@ -33,6 +34,17 @@ function ask(
     req.on('error', reject);
     req.end();
   });
+}
+
+/** What comes back for bytes that no client library would send. */
+async function raw(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let answer = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => (answer += chunk));
+  socket.end(text);
+  await once(socket, 'close');
+  return answer;
 }
 
 async function open(t: Test, overview: () => Promise<Overview>): Promise<number> {
@@ -101,12 +113,17 @@ void t.test('names in Host are refused, addresses are not', async (t) => {
     'evil.example',
     'localhost.evil.example',
     '127.0.0.1.evil.example:8420',
-    '',
     '127.0.0.1@evil',
     '1.2.3',
   ])
     t.not(await statusFor(host), 200, host);
   t.equal(await statusFor('evil.example'), 421);
+  for (const head of [
+    'GET / HTTP/1.0',
+    'GET / HTTP/1.1\r\nHost:',
+    'GET http://evil.example/ HTTP/1.1\r\nHost: evil.example',
+  ])
+    t.match(await raw(port, `${head}\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 4\d\d /, head);
   const crossSite = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' };
   t.equal((await ask(port, '/api/overview', { headers: crossSite })).status, 403);
   const link = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' };

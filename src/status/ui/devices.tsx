@@ -43,10 +43,10 @@ function Said({ observation }: { readonly observation: Observation }): VNode {
 const columns = (now: number): readonly Column<DeviceRow>[] => [
   {
     head: 'Device',
-    cell: ({ device, observation }) => (
+    cell: ({ device }) => (
       <>
-        <strong>{device?.name ?? 'not in the inventory'}</strong>
-        <small>{device ? `${device.id}, ${device.class}, ${device.unit}` : observation?.mac}</small>
+        <strong>{device?.name ?? 'Unknown device'}</strong>
+        <small>{device ? `${device.id}, ${device.class}, ${device.unit}` : 'not in the inventory'}</small>
       </>
     ),
   },

@@ -10,7 +10,7 @@ import { Devices } from './devices.tsx';
 import { Health, summaryText, worst } from './health.tsx';
 import { Peers } from './peers.tsx';
 import { Sessions } from './sessions.tsx';
-import { agoText, clockText, countText, spanText, timeText } from './words.ts';
+import { agoText, countText, spanText, timeText } from './words.ts';
 
 const POLL_MS = 2_000;
 const TIMEOUT_MS = 4_000;
@@ -143,7 +143,6 @@ function Page(): VNode {
           <Sessions sessions={overview.sessions} now={overview.now} />
           <Devices devices={overview.devices} now={overview.now} />
           <Audit overview={overview} />
-          <footer>{`Shown at ${clockText(overview.now)}; asked again every ${POLL_MS / 1000} s.`}</footer>
         </main>
       ) : (
         <main>

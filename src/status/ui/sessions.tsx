@@ -6,10 +6,20 @@ import { Table } from './table.tsx';
 import type { Column } from './table.tsx';
 import { agoText, bytesText, clockText, countText, pluralText } from './words.ts';
 
-const unitsText = (units: Readonly<Record<string, number>>): string =>
-  Object.entries(units)
-    .map(([name, n]) => `${name} × ${countText(n)}`)
-    .join(', ');
+/** Each name with its count stays in one piece where there is room for it. */
+function Units({ units }: { readonly units: Readonly<Record<string, number>> }): VNode {
+  const names = Object.entries(units);
+  if (names.length === 0) return <>–</>;
+  return (
+    <span>
+      {names.map(([name, n], i) => (
+        <span key={name} class="whole">
+          {`${name} × ${countText(n)}${i < names.length - 1 ? ',\u00a0' : ''}`}
+        </span>
+      ))}
+    </span>
+  );
+}
 
 const columns = (now: number): readonly Column<SessionRow>[] => [
   {
@@ -42,10 +52,10 @@ const columns = (now: number): readonly Column<SessionRow>[] => [
       </>
     ),
   },
-  { head: 'Keys', cell: ({ grant }) => grant.subject.kex },
+  { head: 'Keys', cell: ({ grant }) => <span class="fixed">{grant.subject.kex}</span> },
   { head: 'To device', numeric: true, cell: ({ progress }) => bytesText(progress.bytesToDevice) },
   { head: 'To user', numeric: true, cell: ({ progress }) => bytesText(progress.bytesToUser) },
-  { head: 'Units', cell: ({ progress }) => unitsText(progress.units) || '–' },
+  { head: 'Units', cell: ({ progress }) => <Units units={progress.units} /> },
   {
     head: 'Refused',
     numeric: true,
