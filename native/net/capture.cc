@@ -15,6 +15,9 @@ namespace anteroom {
 
 namespace {
 
+/** While the link is down, how often to see whether the interface still exists. */
+constexpr int kDownCheckMillis = 250;
+
 uint64_t monotonic() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -68,7 +71,7 @@ void Capture::release() {
 void Capture::loop() noexcept {
   int buffer = 0;
   while (!stopping_) {
-    if (!ring_.ready() && !wait(-1)) return;
+    if (!ring_.ready() && !wait()) return;
     Batch batch{buffer, 0, 0};
     batch.bytes = ring_.pack(buffers_[buffer].get(), kBatchBytes, batch.count);
     if (batch.count == 0) continue;
@@ -101,23 +104,26 @@ void Capture::loop() noexcept {
 }
 
 /** Wait for a block. False when the capture has stopped or failed. */
-bool Capture::wait(int timeout_millis) noexcept {
+bool Capture::wait() noexcept {
   pollfd waits[2] = {{ring_.descriptor(), POLLIN, 0}, {stop_.descriptor(), POLLIN, 0}};
-  if (::poll(waits, 2, timeout_millis) < 0 && errno != EINTR) {
+  if (::poll(waits, 2, link_down_ ? kDownCheckMillis : -1) < 0 && errno != EINTR) {
     fail(errno, "poll(packet ring)");
     return false;
   }
   if (waits[1].revents != 0) return false;
-  if ((waits[0].revents & (POLLERR | POLLNVAL | POLLHUP)) == 0) return true;
-
-  // The link going down is reported once as an error and is no reason to stop: it will come up again.
   int error = 0;
-  socklen_t length = sizeof error;
-  ::getsockopt(ring_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
-  if (interface_gone()) {
+  if ((waits[0].revents & (POLLERR | POLLNVAL | POLLHUP)) != 0) {
+    socklen_t length = sizeof error;
+    ::getsockopt(ring_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
+  }
+  // The link going down is an error reported once, and no reason to stop: it may come up again. But an interface
+  // on its way out goes down first and says nothing more when it is gone, so it is looked for.
+  if (error == ENETDOWN) link_down_ = true;
+  if (link_down_ && interface_gone()) {
     fail(ENODEV, "capture interface is gone");
     return false;
   }
+  if ((waits[0].revents & POLLIN) != 0 && ring_.ready()) link_down_ = false;
   if (error == 0 || error == ENETDOWN) return true;
   fail(error, "packet ring");
   return false;

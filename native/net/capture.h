@@ -58,7 +58,7 @@ class Capture {
 
  private:
   void loop() noexcept;
-  bool wait(int timeout_millis) noexcept;
+  bool wait() noexcept;
   bool interface_gone() const noexcept;
   void fail(int number, const char* call) noexcept;
 
@@ -71,6 +71,8 @@ class Capture {
   Event stop_;
   Event released_;
   std::atomic<bool> stopping_{false};
+  /** The capturing thread's: the link was seen to go down and no frame has come since. */
+  bool link_down_ = false;
   std::thread thread_;
 };
 
