@@ -127,7 +127,7 @@ export class Control {
 
   /** A tunnel session was confirmed; open sessions of the peer are decided again when its kind changed. */
   tunnelSession(session: TunnelSession): void {
-    this.#tunnel.confirmed(session);
+    this.#tunnel.confirmed(session, this.#ports.clock.monotonic());
     for (const grant of this.#registry.grants())
       if (grant.subject.peer === session.peer && grant.subject.kex !== session.kex) this.#decideAgain(grant);
   }
@@ -313,10 +313,11 @@ export class Control {
 
   async #askTunnel(): Promise<void> {
     const { clock, tunnel } = this.#ports;
-    this.#polledAt.tunnel = clock.monotonic();
+    const asked = clock.monotonic();
+    this.#polledAt.tunnel = asked;
     try {
       const { peers, port, health } = await tunnel.status(STATUS_TIMEOUT_MS);
-      this.#tunnel.status(peers);
+      this.#tunnel.status(peers, asked);
       this.#endpoints.note(peers, clock.now());
       this.#present('tunnel', `The tunnel process answers; it listens on UDP port ${port}.`);
       this.#health.report('tunnel', health);

@@ -5,6 +5,9 @@
  * When the tunnel process can't be reached, its last answer stands for GRACE: established flows and the moment of
  * a restart need it, and a restarted tunnel has no session until the peer has made a new handshake, so nothing
  * reaches a listener on the strength of an old answer for longer than the packets already under way.
+ *
+ * A push may overtake the answer it followed on the socket: a session confirmed after the question was put is kept
+ * against an answer that doesn't know it yet.
  */
 import type { PeerId } from '../wire/ids.ts';
 import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
@@ -22,6 +25,8 @@ export type Presence =
 
 export class TunnelView {
   #sessions = new Map<PeerId, TunnelSession>();
+  /** When sessions were pushed. */
+  readonly #pushed = new Map<PeerId, MonotonicMillis>();
   #peers: readonly PeerStatus[] = [];
   /** Undefined while it is reachable. */
   #lostAt: MonotonicMillis | undefined;
@@ -39,16 +44,23 @@ export class TunnelView {
     return this.#lostAt === undefined;
   }
 
-  /** The tunnel's whole answer replaces what was known; sessions it doesn't name are over. */
-  status(peers: readonly PeerStatus[]): void {
+  /** The tunnel's whole answer to a question put at `asked` replaces what was known; what it doesn't name is over. */
+  status(peers: readonly PeerStatus[], asked: MonotonicMillis): void {
     this.#lostAt = undefined;
     this.#peers = peers;
-    this.#sessions = new Map(peers.flatMap((p) => (p.session ? [[p.peer, p.session] as const] : [])));
+    const sessions = new Map(peers.flatMap((p) => (p.session ? [[p.peer, p.session] as const] : [])));
+    for (const [peer, at] of this.#pushed) {
+      const session = this.#sessions.get(peer);
+      if (session && at >= asked) sessions.set(peer, session);
+      else this.#pushed.delete(peer);
+    }
+    this.#sessions = sessions;
     for (const peer of this.#sessions.keys()) this.#wake(peer);
   }
 
   /** A session was just confirmed. */
-  confirmed(session: TunnelSession): void {
+  confirmed(session: TunnelSession, now: MonotonicMillis): void {
+    this.#pushed.set(session.peer, now);
     this.#sessions.set(session.peer, session);
     this.#wake(session.peer);
   }

@@ -93,6 +93,8 @@ runProcess('control', async ({ config, log, clock }) => {
     },
   };
   const control = new Control(config, ports, state);
+  // Early: without a listener the signal would end the process.
+  process.on('SIGHUP', () => control.reloadPolicy('SIGHUP'));
 
   const server = await serve({
     path: socketPath(config, 'control'),
@@ -120,7 +122,6 @@ runProcess('control', async ({ config, log, clock }) => {
     log,
   });
 
-  process.on('SIGHUP', () => control.reloadPolicy('SIGHUP'));
   let ticking = false;
   const tick = async (): Promise<void> => {
     if (ticking) return;

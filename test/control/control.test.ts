@@ -65,6 +65,47 @@ void t.test('the tunnel is lost: the last known session stands for the grace, no
   t.equal(levelOf(w, 'tunnel.process'), 'ok');
 });
 
+void t.test(
+  'a connection that is faster than the news of its handshake waits for it, and only so long',
+  async (t) => {
+    const limit = Promise.withResolvers<void>();
+    const w = world({ delay: () => limit.promise });
+    w.tunnel = present();
+    await w.tick();
+    const answers: string[] = [];
+    const [first, second] = [w.ask(), w.ask('100.96.1.1')];
+    void first.then((d) => answers.push(refusedCode(d)));
+    void second.then((d) => answers.push(refusedCode(d)));
+    await settle();
+    t.same(answers, []);
+    w.control.tunnelSession(confirmed('ada-laptop', 'classical+psk'));
+    t.equal(granted(await first).subject.kex, 'classical+psk');
+    t.same(answers, ['permitted'], "another peer's news is not its own");
+    limit.resolve();
+    t.equal(refusedCode(await second), 'NO_TUNNEL_SESSION');
+  },
+);
+
+void t.test('a push that overtakes the answer before it', async (t) => {
+  const w = world();
+  const answer = Promise.withResolvers<void>();
+  const status = w.ports.tunnel.status.bind(w.ports.tunnel);
+  w.tunnel = present();
+  w.ports.tunnel.status = async (ms) => {
+    const said = await status(ms);
+    await answer.promise;
+    return said;
+  };
+  const ticking = w.tick();
+  w.control.tunnelSession(confirmed());
+  answer.resolve();
+  await ticking;
+  granted(await w.ask());
+  w.clock.pass(2_000);
+  await w.tick();
+  t.equal(refusedCode(await w.ask()), 'NO_TUNNEL_SESSION', 'the next answer is believed');
+});
+
 void t.test('a tunnel that does not answer in time counts as lost', async (t) => {
   const w = world();
   await w.tick();

@@ -90,7 +90,7 @@ export function clinicConfig(adjust: (input: Record<string, unknown>) => void = 
 /** A process that answers, or fails with a code. */
 export interface World {
   readonly clock: FakeClock;
-  readonly ports: Ports;
+  readonly ports: Ports & { readonly tunnel: { status: Ports['tunnel']['status'] } };
   readonly control: Control;
   policyText: string;
   tunnel: TunnelStatus | ErrorCode;
@@ -164,17 +164,25 @@ export function observation(n: number, more: Partial<HostObservation> = {}): Hos
 /** Let everything that is ready run. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export function world(options: { config?: Config; store?: StateStore; policyText?: string } = {}): World {
+export interface WorldOptions {
+  readonly config?: Config;
+  readonly store?: StateStore;
+  readonly policyText?: string;
+  /** By default no time passes in waiting. */
+  readonly delay?: () => Promise<void>;
+}
+
+export function world(options: WorldOptions = {}): World {
   const clock = fakeClock();
   let asked = 0;
   const events: AuditEvent[] = [];
   const silent = (): void => undefined;
-  const ports: Ports = {
+  const ports: World['ports'] = {
     clock,
     log: { debug: silent, info: silent, warn: silent, error: silent },
     version: '0.0.0',
     localTime: () => w.time,
-    delay: () => Promise.resolve(),
+    delay: options.delay ?? (() => Promise.resolve()),
     readPolicy: () => w.policyText,
     tunnel: {
       status: async () => {

@@ -92,6 +92,7 @@ export function makeSite(): Site {
       },
     ],
     policy: { file: policyFile },
+    status: { listen: { port: 20_000 + (process.pid % 20_000) } },
   };
   writeFileSync(configFile, JSON.stringify(input));
   return {
@@ -207,14 +208,11 @@ export async function startAudit(site: Site, events: AuditEvent[] = []): Promise
 export interface FakeTunnel {
   peers: PeerStatus[];
   readonly hints: unknown[];
-  /** How often its status was asked for. */
-  asked(): number;
   readonly server: Server<typeof tunnelPushes>;
 }
 
 export async function startTunnel(site: Site, peers: PeerStatus[]): Promise<FakeTunnel> {
   const hints: unknown[] = [];
-  let asked = 0;
   const server = await serve({
     path: join(site.config.runtimeDir, 'tunnel', 'tunnel.sock'),
     verbs: tunnelVerbs,
@@ -222,14 +220,11 @@ export async function startTunnel(site: Site, peers: PeerStatus[]): Promise<Fake
     access: { 'tunnel.status': ['control'], 'tunnel.hint': ['control'] },
     uids: site.config.uids,
     handlers: {
-      'tunnel.status': () => {
-        asked++;
-        return {
-          peers: fake.peers,
-          port: 51820,
-          health: [{ item: 'tunnel.link', level: 'ok' as const, text: 'up', since: 1 }],
-        };
-      },
+      'tunnel.status': () => ({
+        peers: fake.peers,
+        port: 51820,
+        health: [{ item: 'tunnel.link', level: 'ok' as const, text: 'up', since: 1 }],
+      }),
       'tunnel.hint': (hint) => {
         hints.push(hint);
         return {};
@@ -237,7 +232,7 @@ export async function startTunnel(site: Site, peers: PeerStatus[]): Promise<Fake
     },
     log: silentLog,
   });
-  const fake: FakeTunnel = { peers, hints, server, asked: () => asked };
+  const fake: FakeTunnel = { peers, hints, server };
   return fake;
 }
 
