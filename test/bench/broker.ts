@@ -146,7 +146,7 @@ async function playTunnel(config: Config): Promise<{ close(): Promise<void> }> {
   } as const;
   return serve({
     path: socketPath(config, 'tunnel'),
-    verbs: tunnelVerbs,
+    verbs: { 'tunnel.status': tunnelVerbs['tunnel.status'], 'tunnel.hint': tunnelVerbs['tunnel.hint'] },
     pushes: tunnelPushes,
     access: { 'tunnel.status': ['control'], 'tunnel.hint': ['control'] },
     uids: config.uids,

@@ -69,6 +69,9 @@ export class Station {
   readonly progress = new Map<string, SessionProgress>();
   health: HealthItem[] = [];
   log = '';
+  /** How the broker is started; a test may put it somewhere else, or make it somebody else. */
+  launch = (command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess =>
+    spawn(command[0] ?? '', command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
   #child: ChildProcess | undefined;
   #control: Server<typeof controlPushes> | undefined;
   #audit: Server<Record<string, never>> | undefined;
@@ -270,13 +273,11 @@ export class Station {
   async openBroker(): Promise<void> {
     const file = join(this.folder, 'config.json');
     writeFileSync(file, JSON.stringify(this.config));
-    const child = spawn(process.execPath, [main], {
-      env: { ...process.env, ANTEROOM_CONFIG: file, NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const env = { ...process.env, ANTEROOM_CONFIG: file, NODE_OPTIONS: '' };
+    const child = this.launch([process.execPath, main], env);
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (bytes: Buffer) => {
+      stream?.on('data', (bytes: Buffer) => {
         this.log += bytes.toString('utf8');
       });
     await this.until(
