@@ -64,7 +64,7 @@ export function parseRecord(text: string): ParsedRecord {
     return { kind: 'malformed', detail: e instanceof Error ? e.message : String(e) };
   }
   const { seq, time, event } = (value ?? {}) as Readonly<Record<string, unknown>>;
-  if (!isCount(seq) || !isCount(time) || typeof event !== 'object') {
+  if (!isCount(seq) || !isCount(time) || typeof event !== 'object' || event === null) {
     return { kind: 'malformed', detail: 'no seq, no time or no event' };
   }
   return { kind: 'record', seq, time, event };
