@@ -25,6 +25,7 @@ import { configSchema } from '../../src/wire/config.ts';
 import type { Config } from '../../src/wire/config.ts';
 import { tunnelSessionId } from '../../src/wire/ids.ts';
 import { tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
+import { stopChild } from '../support/clinic/namespace.ts';
 import { table } from '../support/clinic/report.ts';
 
 const { values } = parseArgs({
@@ -188,8 +189,10 @@ async function setUp(path: Path, device: Device): Promise<number> {
   const failed = new Promise((resolve) => socket.once('close', resolve)).then(() => {
     throw new Error(`${path}: closed before the device heard anything`);
   });
-  const after = await Promise.race([arrived, failed]);
   failed.catch(() => undefined);
+  const late = setTimeout(() => socket.destroy(), DEADLINE_MS);
+  const after = await Promise.race([arrived, failed]);
+  clearTimeout(late);
   socket.end();
   socket.resume();
   return after - before;
@@ -261,6 +264,10 @@ async function store(path: Path, pdu: number, series: string, middle: number | u
   const cpuBefore = middle === undefined ? 0 : cpuSeconds(middle);
   const before = performance.now();
   const args = [
+    '-ta',
+    '60',
+    '-td',
+    '60',
     '--max-send-pdu',
     String(pdu),
     '-aec',
@@ -407,12 +414,7 @@ async function bench(): Promise<void> {
     ]);
     process.stdout.write(`${table(['figure', 'unit', 'ours', 'peer', 'peer is', 'ratio'], cells)}\n`);
   } finally {
-    for (const child of children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    }
+    for (const child of children) await stopChild(child);
     for (const close of closing.reverse()) await close();
   }
 }
