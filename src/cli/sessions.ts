@@ -18,6 +18,7 @@ const headings = [
   'TO DEVICE',
   'TO USER',
   'REFUSED',
+  'ENDED BECAUSE',
 ];
 
 export function sessionsTable(rows: readonly SessionRow[], now: number): string {
@@ -25,7 +26,7 @@ export function sessionsTable(rows: readonly SessionRow[], now: number): string 
     headings,
     rows.map(({ grant, progress, ended }) => [
       grant.session,
-      ended ? `ended: ${ended.reason}` : 'live',
+      ended ? 'ended' : 'live',
       grant.subject.user,
       grant.target.resource,
       formatEndpoint(grant.target.dial),
@@ -35,6 +36,7 @@ export function sessionsTable(rows: readonly SessionRow[], now: number): string 
       bytes(progress.bytesToDevice),
       bytes(progress.bytesToUser),
       String(progress.refused),
+      ended?.reason ?? '',
     ]),
   );
 }

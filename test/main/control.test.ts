@@ -347,7 +347,7 @@ void t.test('operators: the command line', async (t) => {
   const sessions = await cli(site, 'sessions');
   t.match(
     sessions.stdout,
-    new RegExp(`^${grant.session}  live   ada   pacs-dicom  10\\.20\\.0\\.10:4242  view,modify  hybrid`, 'm'),
+    new RegExp(`^${grant.session}  live +ada   pacs-dicom  10\\.20\\.0\\.10:4242  view,modify  hybrid`, 'm'),
   );
   const asJson = JSON.parse((await cli(site, 'sessions', '--json')).stdout) as { grant: Grant }[];
   t.equal(asJson[0]?.grant.session, grant.session);
@@ -381,6 +381,8 @@ void t.test('operators: the command line', async (t) => {
   await until('both attempts are recorded', () =>
     audit.of('operator.action').length === 2 ? true : undefined,
   );
+  await broker.control.call('session.ended', { progress: progressOf(grant), reason: 'revoked' });
+  t.match((await cli(site, 'sessions')).stdout, /  ended +ada .*  revoked$/m);
   t.match(
     audit.of('operator.action').map((e) => e.body),
     [
