@@ -36,6 +36,12 @@ await t.test('the packet filter loads, twice, and drops what nothing accepts', (
   t.end();
 });
 
+await t.test('the example configuration is valid', (t) => {
+  const config = parseConfig(read('etc/anteroom/config.example.json'), 'config.example.json');
+  t.ok(existsSync(path(config.policy.file.slice(1))), 'and the policy it names is shipped');
+  t.end();
+});
+
 await t.test('users have one number everywhere', (t) => {
   for (const name of processNames) {
     t.match(read('usr/lib/sysusers.d/anteroom.conf'), new RegExp(`^u anteroom-${name} +${uids[name]} `, 'm'));

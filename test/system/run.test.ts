@@ -1,9 +1,9 @@
 /** `make run` without a terminal: the whole job once, a summary of what really happened, nothing left behind. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { until } from '../support/clinic/namespace.ts';
+import { launch, until } from '../support/clinic/namespace.ts';
 
 const program = fileURLToPath(new URL('../support/clinic/run.ts', import.meta.url));
 const summaryFile = fileURLToPath(new URL('../../build/run/summary.json', import.meta.url));
@@ -19,7 +19,9 @@ interface Summary {
 
 function start(): { pid: number; output: () => string; ended: Promise<number | null> } {
   let output = '';
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('setpriv', [...launch, process.execPath, program], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -59,6 +61,10 @@ await t.test('a run that is killed leaves no process, and the next one removes t
   process.kill(killed.pid, 'SIGKILL');
   await killed.ended;
   t.not(left(killed.pid).length, 0, 'its namespaces are still there');
+  const gateway = left(killed.pid).find((name) => name.endsWith('-gateway')) ?? '';
+  await until('every process of it is gone', () => {
+    return execFileSync('ip', ['netns', 'pids', gateway], { encoding: 'utf8' }) === '';
+  });
   const next = start();
   await until('the next one has cleared up', () => /removed what the run/.test(next.output()), 30_000);
   t.same(left(killed.pid), []);
@@ -66,4 +72,16 @@ await t.test('a run that is killed leaves no process, and the next one removes t
   await next.ended;
   t.same(left(next.pid), [], 'an interrupted run leaves nothing either');
   t.notOk(existsSync(`/proc/${next.pid}`));
+});
+
+await t.test('without the rights it needs: one line, exit 77', (t) => {
+  const { status, stdout, stderr } = spawnSync(
+    'setpriv',
+    ['--reuid=65534', '--clear-groups', ...launch, process.execPath, program],
+    { encoding: 'utf8' },
+  );
+  t.equal(status, 77);
+  t.equal(stdout, '');
+  t.match(stderr, /^run: this needs root: [^\n]*\n$/);
+  t.end();
 });

@@ -25,7 +25,7 @@ import { makeKeyPair, makePresharedKey } from './keys.ts';
 import type { KeyPair } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { Outcome } from './namespace.ts';
-import { until } from './namespace.ts';
+import { launch, until } from './namespace.ts';
 import { addresses, devicePlan, userNames } from './network.ts';
 import type { Network, UserName } from './network.ts';
 
@@ -200,7 +200,7 @@ export class Gateway {
     const supervisor = [process.execPath, join(root, 'src/main/supervisor.ts')];
     this.#child = spawn(
       'setpriv',
-      ['--pdeathsig=KILL', 'nsenter', `--net=/run/netns/${network.gateway.name}`, ...reachable(supervisor)],
+      [...launch, 'nsenter', `--net=/run/netns/${network.gateway.name}`, ...reachable(supervisor)],
       {
         env: { ...process.env, ANTEROOM_CONFIG: files.configFile },
         stdio: ['ignore', 'pipe', 'pipe'],

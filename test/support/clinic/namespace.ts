@@ -18,6 +18,12 @@ export interface RunOptions {
   readonly input?: string;
 }
 
+/**
+ * Words before a program of the clinic. SIGKILL at this process's end; and not the NODE_OPTIONS with which tap loads itself
+ * into every child, whatever environment the child is given.
+ */
+export const launch = ['--pdeathsig=KILL', 'env', '--unset=NODE_OPTIONS'] as const;
+
 export class Namespace {
   readonly name: string;
 
@@ -48,7 +54,7 @@ export class Namespace {
 
   /** Start a program that stays. */
   spawn(program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn('setpriv', ['--pdeathsig=KILL', 'nsenter', this.#net, program, ...args], {
+    return spawn('setpriv', [...launch, 'nsenter', this.#net, program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options,
       detached: true,
