@@ -219,7 +219,7 @@ export class Control {
     this.#ownHealth();
     for (const change of this.#health.changes()) {
       this.#journal.write('health.changed', change);
-      this.#ports.log.info({ ...change }, 'health changed');
+      this.#ports.log.info({ health: change }, 'health changed');
     }
     // Not waited for: a slow log must not hold up the next tick.
     void this.#journal.flush();
