@@ -59,7 +59,7 @@ class ActivityBoard {
     if ((word.load(std::memory_order_relaxed) & bits) == bits) return;
     word.fetch_or(bits, std::memory_order_release);
     marked_.add(peer);
-    dirty_.store(true, std::memory_order_release);
+    dirty_.store(true);
   }
 
   /** As `note`, for what can't wait for the next report. */
@@ -73,12 +73,14 @@ class ActivityBoard {
     return urgent_.load(std::memory_order_relaxed) && urgent_.exchange(false, std::memory_order_acquire);
   }
 
-  bool dirty() const noexcept { return dirty_.load(std::memory_order_acquire); }
+  bool dirty() const noexcept { return dirty_.load(); }
 
   /** Calls `visit(peer, bits)` for each peer with news and leaves the board clean. */
   template <typename Visit>
   void take(Visit visit) {
-    dirty_.store(false, std::memory_order_release);
+    // The board is called clean before it is looked at, so what comes meanwhile makes it dirty again.
+    dirty_.store(false);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     marked_.take([&](unsigned peer) {
       const uint32_t bits = flags_[peer].exchange(0, std::memory_order_acquire);
       if (bits != 0) visit(peer, bits);

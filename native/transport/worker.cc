@@ -170,7 +170,13 @@ bool Worker::receive_batch(int fd, uint64_t now) noexcept {
 }
 
 void Worker::report(uint64_t now) noexcept {
-  if (!engine_.activity.dirty() || now - reported_ < kActivityInterval) return;
+  if (!engine_.activity.dirty()) {
+    // The main thread has seen it all. Whoever notes something after this line wakes us; what was noted before
+    // it, `poll_timeout` finds.
+    awaiting_report_ = false;
+    return;
+  }
+  if (now - reported_ < kActivityInterval) return;
   reported_ = now;
   awaiting_report_ = false;
   tell_(kActivityNews);

@@ -128,6 +128,32 @@ TEST("worker: 5,000 packets each way, batched, none lost or changed") {
   CHECK(link.right.worker->engine().counters.tun_written == 5001);
 }
 
+TEST("worker: activity is told again, though the board was taken before its report was due") {
+  Link link;
+  link.key(1);
+  Worker& worker = *link.left.worker;
+  Descriptor stranger = loopback_socket();
+  int told = 0;
+  for (int round = 0; round < 10; round++) {
+    // Only the sending thread has news here; the receiving thread, asleep, has to tell it.
+    link.left.news = 0;
+    clock_now += kActivityInterval;
+    link.left.send(packet_of(1, 2));
+    link.right.receive();
+    if (tap::eventually([&] { return (link.left.news & Worker::kActivityNews) != 0; })) told++;
+    worker.engine().activity.take([](unsigned, uint32_t) {});
+    // More news, too early to tell; the main thread looks by itself, and the receiving thread finds nothing.
+    link.left.send(packet_of(1, 2));
+    link.right.receive();
+    tap::eventually([&] { return worker.engine().activity.dirty(); });
+    worker.engine().activity.take([](unsigned, uint32_t) {});
+    const uint64_t received = worker.engine().counters.udp_received;
+    send_raw(stranger, loopback(worker.port()), {4, 0, 0, 0});
+    tap::eventually([&] { return worker.engine().counters.udp_received > received; });
+  }
+  CHECK(told == 10);
+}
+
 TEST("worker: a keepalive carries no packet and confirms") {
   Link link;
   link.key(1);
