@@ -15,6 +15,13 @@ import type { Endpoint } from '../wire/address.ts';
 import type { Session } from './session.ts';
 import type { Cancel, Schedule, Side } from './surroundings.ts';
 
+/**
+ * Bytes that wait for the kernel from which on a socket counts as full. `write` itself says so already for one read
+ * that left at once, and a pause and a resume for each read cost more than the read. It has to be more than a
+ * socket's own high-water mark (64 KiB), above which `drain` is sure to follow.
+ */
+const FULL_BYTES = 128 * 1024;
+
 /** A socket that is connecting to `to`, with half-open allowed. */
 export type Dial = (to: Endpoint) => Socket;
 
@@ -64,7 +71,8 @@ export class Relay {
   send(to: Side, bytes: Uint8Array): boolean {
     const socket = this.#socket(to);
     if (!socket || socket.destroyed || socket.writableEnded) return true;
-    return socket.write(bytes);
+    socket.write(bytes);
+    return socket.writableLength < FULL_BYTES;
   }
 
   cork(): void {

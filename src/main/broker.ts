@@ -22,8 +22,6 @@ import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../wire/me
 const TICK_MS = 1_000;
 /** Connections the kernel holds for a listener before it is accepted. */
 const BACKLOG = 1024;
-/** Read and write buffer of a relayed socket: large enough that a full-sized DICOM PDU is one write. */
-const SOCKET_BUFFER = 256 * 1024;
 
 const schedule: Schedule = (ms, then) => {
   const timer = setTimeout(then, ms);
@@ -82,7 +80,6 @@ runProcess('broker', async ({ config, log, clock }) => {
           pauseOnConnect: true,
           noDelay: true,
           keepAlive: true,
-          highWaterMark: SOCKET_BUFFER,
         },
         (socket) => broker.accept(resource, socket),
       );

@@ -2,6 +2,8 @@
  * The broker process as it runs: `main/broker.ts` as a child on loopback, with control, audit and a device played
  * by this process. What it does is judged by the order in which the others saw it.
  */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Test } from 'tap';
 import { Fault } from '../../src/wire/errors.ts';
@@ -295,6 +297,45 @@ void t.test('pushes: a smaller grant at the next unit, a revocation at once', as
     'SESSION_REVOKED: by the operator',
   );
 });
+
+void t.test(
+  'much data both ways at once, read in fits and starts: every byte, in order, in bounded memory',
+  async (t) => {
+    const sent = Buffer.alloc(24 * 1024 * 1024);
+    for (let i = 0; i < sent.length; i += 4) sent.writeUInt32LE((i * 2654435761) >>> 0, i);
+    const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+    const got: Buffer[] = [];
+    const s = await station(t, {
+      device: (socket) => {
+        socket.write(sent);
+        let reads = 0;
+        socket.on('data', (bytes: Buffer) => {
+          got.push(bytes);
+          if (++reads % 50 !== 0) return;
+          socket.pause();
+          setImmediate(() => socket.resume());
+        });
+        socket.on('end', () => socket.end());
+      },
+    });
+    const user = new Promise<Buffer>((resolve) => {
+      const { socket } = s.user('tcp');
+      const heard: Buffer[] = [];
+      socket.removeAllListeners('data');
+      socket.on('data', (bytes: Buffer) => heard.push(bytes));
+      socket.on('end', () => resolve(Buffer.concat(heard)));
+      socket.end(sent);
+    });
+    t.equal(hash(await user), hash(sent), 'the user has all of it');
+    t.equal(hash(Buffer.concat(got)), hash(sent), 'the device has all of it');
+    await s.until(() => s.recorded('session.end').length === 1, 'recorded');
+    t.equal(s.recorded('session.end')[0]?.bytesToDevice, sent.length);
+    t.equal(s.recorded('session.end')[0]?.bytesToUser, sent.length);
+    const status = readFileSync(`/proc/${s.brokerPid}/status`, 'utf8');
+    const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+    t.ok(peak < 400, `peak of ${peak.toFixed(0)} MiB`);
+  },
+);
 
 void t.test('an expired grant is decided again', async (t) => {
   let asked = 0;
