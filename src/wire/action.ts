@@ -17,3 +17,8 @@ export type Protocol = z.infer<typeof protocol>;
 export const kexModes = ['classical', 'classical+psk', 'hybrid'] as const;
 export const kexMode = z.enum(kexModes);
 export type KexMode = z.infer<typeof kexMode>;
+
+/** How a peer's keys have to be agreed. Nothing is negotiated: any other handshake of that peer is refused. */
+export const kexPolicies = ['classical', 'classical+psk', 'hybrid-required'] as const;
+export const kexPolicy = z.enum(kexPolicies);
+export type KexPolicy = z.infer<typeof kexPolicy>;

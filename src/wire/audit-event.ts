@@ -11,6 +11,9 @@ import { endpoint } from './address.ts';
 import { grant, refusal, subject, target } from './grant.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
 
+/** How packets of a tunnel session travel: from end to end, or by way of a relay. */
+export const tunnelPath = z.enum(['direct', 'relay']);
+
 const kinds = {
   /** A process began or ended its work. */
   'process.start': z.strictObject({ process: processName, version: z.string() }),
@@ -29,6 +32,7 @@ const kinds = {
     kex: kexMode,
     rekeyOf: tunnelSessionId.optional(),
     endpoint,
+    path: tunnelPath.optional(),
   }),
   /** A handshake was refused for a reason worth a record; floods are counted, not recorded one by one. */
   'tunnel.refused': z.strictObject({
@@ -44,12 +48,22 @@ const kinds = {
   /** A live session was decided again and may do something else now. `before`: what it was permitted until then. */
   'session.regranted': z.strictObject({ grant, before: z.array(action) }),
   /** A protocol unit that the session was permitted: the first of its kind one by one, the rest counted in session.end. */
-  'session.unit': z.strictObject({ session: sessionId, unit: z.string(), action, subject, target }),
+  'session.unit': z.strictObject({
+    session: sessionId,
+    unit: z.string(),
+    action,
+    /** Ids of the policies that made the grant. */
+    rules: z.array(z.string()),
+    subject,
+    target,
+  }),
   /** A protocol unit that was refused in the protocol's own way. */
   'session.unit.refused': z.strictObject({
     session: sessionId,
     unit: z.string(),
     action: action.optional(),
+    /** Ids of the policies that took the action away; empty where none permits it. */
+    rules: z.array(z.string()),
     reason: z.string(),
     subject,
     target,

@@ -5,7 +5,8 @@
  * Secrets are never in it: key material is named by file.
  */
 import { z } from 'zod';
-import { protocol } from './action.ts';
+import { kexPolicy, protocol } from './action.ts';
+import type { KexPolicy } from './action.ts';
 import { endpoint, ipAddress, ipPrefix, port } from './address.ts';
 import { posture } from './grant.ts';
 import { deviceId, peerId, publicKeyText, resourceId, siteId, userId } from './ids.ts';
@@ -32,6 +33,8 @@ const peer = z.strictObject({
   id: peerId,
   publicKey: publicKeyText,
   presharedKeyFile: path.optional(),
+  /** How keys are agreed with it; without a word `classical+psk` where there is a pre-shared key, else `classical`. */
+  kex: kexPolicy.optional(),
   /** Source addresses this peer may use inside the tunnel; they identify it to the broker. */
   allowedIps: z.array(ipPrefix).min(1),
   /** Where to reach the peer before it has spoken; roaming replaces it. */
@@ -188,6 +191,10 @@ export const configSchema = z
     const users = new Set<string>(config.users.map((u) => u.id));
     config.peers.forEach((p, i) => {
       if (!users.has(p.user)) report(['peers', i, 'user'], `names no user: ${p.user}`);
+      if (p.kex === 'classical+psk' && p.presharedKeyFile === undefined)
+        report(['peers', i, 'presharedKeyFile'], 'is needed where kex is classical+psk');
+      if (p.kex === 'classical' && p.presharedKeyFile !== undefined)
+        report(['peers', i, 'kex'], 'classical has no use for presharedKeyFile; say classical+psk');
     });
     const devices = new Set<string>(config.devices.map((d) => d.id));
     config.resources.forEach((r, i) => {
@@ -197,6 +204,11 @@ export const configSchema = z
 
 export type Config = z.infer<typeof configSchema>;
 export type PeerConfig = Config['peers'][number];
+
+/** The peer's policy, said or understood. */
+export const kexPolicyOf = (peer: Pick<PeerConfig, 'kex' | 'presharedKeyFile'>): KexPolicy =>
+  peer.kex ?? (peer.presharedKeyFile === undefined ? 'classical' : 'classical+psk');
+
 export type UserConfig = Config['users'][number];
 export type DeviceConfig = Config['devices'][number];
 export type ResourceConfig = Config['resources'][number];

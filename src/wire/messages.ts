@@ -2,12 +2,12 @@
  * The local messages, one table an edge: every verb with the schema of its request and of its answer, and the
  * events that the serving side pushes. Framing is `ipc/frame.ts`; who may call is in `ipc/access.ts`.
  *
- *   control → tunnel · broker → control · sensor → control · any → audit · operator → control, audit (read)
+ *   control, operator → tunnel · broker → control · sensor → control · any → audit · operator → control, audit (read)
  */
 import { z } from 'zod';
-import { kexMode } from './action.ts';
+import { kexMode, kexPolicy } from './action.ts';
 import { endpoint, port } from './address.ts';
-import { auditEvent, auditRecord, treeHead } from './audit-event.ts';
+import { auditEvent, auditRecord, treeHead, tunnelPath } from './audit-event.ts';
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
 import { peerId, resourceId, sessionId, tunnelSessionId } from './ids.ts';
@@ -23,6 +23,8 @@ export const tunnelSession = z.strictObject({
   kex: kexMode,
   rekeyOf: tunnelSessionId.optional(),
   endpoint,
+  /** How packets travel: from end to end, or by way of a relay. */
+  path: tunnelPath.optional(),
   at: z.number().int(),
 });
 export type TunnelSession = z.infer<typeof tunnelSession>;
@@ -32,6 +34,10 @@ export const peerStatus = z.strictObject({
   peer: peerId,
   endpoint: endpoint.optional(),
   session: tunnelSession.optional(),
+  /** How keys have to be agreed with it; what was agreed is in `session`. */
+  policy: kexPolicy.optional(),
+  /** Epoch ms of the last handshake that was confirmed, its session may be over. */
+  lastHandshake: z.number().int().optional(),
   /** Epoch ms of the last authenticated packet from the peer. */
   lastReceived: z.number().int().optional(),
   receivedBytes: z.number().int().nonnegative(),
@@ -113,6 +119,12 @@ export const tunnelVerbs = {
   ),
   /** Tell the tunnel where a peer was last seen, so that it can call first after a restart. */
   'tunnel.hint': verb(z.strictObject({ peer: peerId, endpoint }), nothing),
+} as const;
+/** Served by `tunnel` too, for operators. */
+export const tunnelOperatorVerbs = {
+  'tunnel.status': tunnelVerbs['tunnel.status'],
+  /** Forget the greatest handshake timestamp of a peer whose clock went back; goes on record. */
+  'tunnel.resetClock': verb(z.strictObject({ peer: peerId }), nothing),
 } as const;
 export const tunnelPushes = { 'tunnel.session': tunnelSession } as const;
 
