@@ -6,6 +6,7 @@
  * Nothing here waits for another process: with control and audit away, sessions begin and go on.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { connect } from '../ipc/client.ts';
 import { serve } from '../ipc/server.ts';
 import { activity, addon } from '../platform/addon.ts';
@@ -14,6 +15,8 @@ import { socketPath } from '../platform/config.ts';
 import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
 import { PublicKey } from '../crypto/public-key.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import { publicKeyOf } from '../crypto/x25519.ts';
 import { Device } from '../tunnel/device.ts';
 import type { Effect, PeerActivity, Refusal } from '../tunnel/effect.ts';
 import { endpointBytes, endpointText } from '../tunnel/endpoint.ts';
@@ -23,12 +26,14 @@ import type { PeerSettings } from '../tunnel/peer.ts';
 import { addressBytes } from '../wire/address.ts';
 import type { Endpoint } from '../wire/address.ts';
 import type { AuditBody, AuditEvent } from '../wire/audit-event.ts';
+import { kexPolicyOf } from '../wire/config.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
-import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
+import { auditPushes, auditVerbs, tunnelOperatorVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
 import { between, seconds } from '../wire/units.ts';
 import { AuditBacklog } from './tunnel-audit.ts';
 import { readKeyFile } from './tunnel-keys.ts';
+import { TimestampFile } from './tunnel-timestamps.ts';
 
 type Prefix = TransportOptions['routes'][number];
 
@@ -40,15 +45,28 @@ function prefixBytes(text: string): Prefix {
 
 const outer = (endpoint: Endpoint): OuterEndpoint => endpointBytes(endpoint) as OuterEndpoint;
 
-const peersOf = (config: Config): PeerSettings[] =>
-  config.peers.map((peer, number) => ({
-    number,
-    id: peer.id,
-    publicKey: PublicKey.fromText(peer.publicKey),
-    persistentKeepalive: seconds(peer.persistentKeepalive),
-    ...(peer.presharedKeyFile !== undefined && { presharedKey: readKeyFile(peer.presharedKeyFile) }),
-    ...(peer.endpoint && { endpoint: outer(peer.endpoint) }),
-  }));
+/** Fault CONFIG_INVALID for 32 zero bytes too, which are how the protocol says that there is no such key. */
+function readPresharedKey(file: string): SecretKey {
+  const key = readKeyFile(file);
+  if (key.isZero) throw new Fault('CONFIG_INVALID', `${file}: a pre-shared key of zeros is none`);
+  return key;
+}
+
+const peersOf = (config: Config, timestamps: TimestampFile): PeerSettings[] =>
+  config.peers.map((peer, number) => {
+    const publicKey = PublicKey.fromText(peer.publicKey);
+    const storedTimestamp = timestamps.label(publicKey);
+    return {
+      number,
+      id: peer.id,
+      publicKey,
+      kex: kexPolicyOf(peer),
+      persistentKeepalive: seconds(peer.persistentKeepalive),
+      ...(peer.presharedKeyFile !== undefined && { presharedKey: readPresharedKey(peer.presharedKeyFile) }),
+      ...(peer.endpoint && { endpoint: outer(peer.endpoint) }),
+      ...(storedTimestamp && { storedTimestamp }),
+    };
+  });
 
 const reported = (report: ActivityReport): PeerActivity => {
   const has = (bits: number): boolean => (report.flags & bits) !== 0;
@@ -72,11 +90,20 @@ const errorCode = (e: unknown): string => (e instanceof Error && 'code' in e ? S
 
 runProcess('tunnel', async (context) => {
   const { config, log, clock } = context;
+  const secretKey = readKeyFile(config.tunnel.privateKeyFile);
+  const publicKey = publicKeyOf(secretKey);
+  const timestamps = new TimestampFile(
+    join(config.stateDir, 'tunnel', 'timestamps'),
+    [publicKey, ...config.peers.map((peer) => PublicKey.fromText(peer.publicKey))],
+    log,
+  );
+  const storedTimestamp = timestamps.label(publicKey);
   const device = new Device({
-    secretKey: readKeyFile(config.tunnel.privateKeyFile),
-    peers: peersOf(config),
+    secretKey,
+    peers: peersOf(config, timestamps),
     clock,
     randomBytes,
+    ...(storedTimestamp && { storedTimestamp }),
   });
 
   const audit = connect({
@@ -99,10 +126,24 @@ runProcess('tunnel', async (context) => {
     record('tunnel.refused', body);
   };
 
+  const attempt = (effect: Effect['kind'], f: () => void): void => {
+    try {
+      f();
+    } catch (err) {
+      log.warn({ err, effect }, 'the transport refused');
+    }
+  };
+
   const apply = (native: NativeTransport, effect: Effect): void => {
     switch (effect.kind) {
+      case 'storeTimestamp':
+        timestamps.store(effect.owner, effect.label);
+        break;
       case 'sendHandshake':
-        native.sendHandshake(effect.to, effect.bytes);
+        timestamps.stored(() => {
+          // A process that ends meanwhile sends nothing more.
+          if (transport) attempt(effect.kind, () => native.sendHandshake(effect.to, effect.bytes));
+        });
         break;
       case 'setEndpoint':
         native.setEndpoint(effect.peer, effect.endpoint);
@@ -140,13 +181,8 @@ runProcess('tunnel', async (context) => {
   /** Carry out what the device says, then see to it that it is called again when it has to be. */
   const carryOut = (effects: readonly Effect[]): void => {
     if (!transport) return;
-    for (const effect of effects) {
-      try {
-        apply(transport, effect);
-      } catch (err) {
-        log.warn({ err, effect: effect.kind }, 'the transport refused');
-      }
-    }
+    const native = transport;
+    for (const effect of effects) attempt(effect.kind, () => apply(native, effect));
     clearTimeout(timer);
     if (device.hasWork)
       turn ??= setImmediate(() => {
@@ -172,21 +208,44 @@ runProcess('tunnel', async (context) => {
       overflow: device.counters.overflow + (transport?.counters().dropHandshakeRing ?? 0),
       auditWaiting: backlog.waiting,
       auditDropped: backlog.dropped,
+      timestampsStored: !timestamps.failing,
     };
     return { peers, port: facts.port, health: health.items(facts, clock.now()) };
   };
 
   const server = await serve({
     path: socketPath(config, 'tunnel'),
-    verbs: tunnelVerbs,
+    verbs: { ...tunnelVerbs, ...tunnelOperatorVerbs },
     pushes: tunnelPushes,
-    access: { 'tunnel.status': ['control', 'operator'], 'tunnel.hint': ['control'] },
+    access: {
+      'tunnel.status': ['control', 'operator'],
+      'tunnel.hint': ['control'],
+      'tunnel.resetClock': ['operator'],
+    },
     uids: config.uids,
     log,
     handlers: {
       'tunnel.status': status,
       'tunnel.hint': ({ peer, endpoint }) => {
         carryOut(device.hint(peer, outer(endpoint)));
+        return {};
+      },
+      'tunnel.resetClock': ({ peer }, { uid }) => {
+        const act = (outcome: 'done' | 'refused'): void =>
+          record('operator.action', {
+            operator: `uid ${uid}`,
+            verb: 'peer.reset-clock',
+            object: peer,
+            outcome,
+          });
+        try {
+          carryOut(device.resetClock(peer));
+        } catch (error) {
+          act('refused');
+          throw error;
+        }
+        act('done');
+        log.info({ peer, uid }, 'the clock of a peer was reset');
         return {};
       },
     },
@@ -233,5 +292,6 @@ runProcess('tunnel', async (context) => {
     await backlog.close();
     audit.close();
     await server.close();
+    timestamps.close();
   };
 });

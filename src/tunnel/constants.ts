@@ -1,6 +1,6 @@
 /**
  * The WireGuard protocol's numbers. Sections are those of the whitepaper: J. A. Donenfeld, "WireGuard: Next
- * Generation Kernel Network Tunnel", revision of June 2020.
+ * Generation Kernel Network Tunnel", revision of June 2020. The hybrid exchange is specified in docs/PROTOCOL.md.
  */
 import { millis, minutes, seconds } from '../wire/units.ts';
 
@@ -12,16 +12,24 @@ export const IDENTIFIER = new TextEncoder().encode('WireGuard v1 zx2c4 Jason@zx2
 export const LABEL_MAC1 = new TextEncoder().encode('mac1----');
 export const LABEL_COOKIE = new TextEncoder().encode('cookie--');
 
+/** docs/PROTOCOL.md, "Hybrid handshake": another name, so no message of one exchange means anything in the other. */
+export const HYBRID_CONSTRUCTION = 'Noise_IKhfspsk2_25519+MLKEM768_ChaChaPoly_BLAKE2s';
+
 /** Section 5.4: first byte of a message; three zero bytes follow. */
 export const TYPE_INITIATION = 1;
 export const TYPE_RESPONSE = 2;
 export const TYPE_COOKIE_REPLY = 3;
 export const TYPE_TRANSPORT = 4;
+/** docs/PROTOCOL.md, "Hybrid handshake"; unknown to a stock peer, which drops them. */
+export const TYPE_HYBRID_INITIATION = 5;
+export const TYPE_HYBRID_RESPONSE = 6;
 
 /** Sections 5.4.2, 5.4.3 and 5.4.7: exact lengths of the handshake messages. */
 export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
 export const COOKIE_REPLY_BYTES = 64;
+export const HYBRID_INITIATION_BYTES = 1348;
+export const HYBRID_RESPONSE_BYTES = 1196;
 
 /** Section 5.1: a TAI64N label. */
 export const TIMESTAMP_BYTES = 12;
@@ -74,6 +82,17 @@ export const MAX_LIMITED_SOURCES = 4096;
 
 /** Initiations of one peer that come closer together than this are dropped. */
 export const MIN_INITIATION_INTERVAL = millis(50);
+
+/**
+ * What is stored of the greatest timestamp of a peer is exact, unless it was stored less than this ago: then it
+ * is this far ahead, and the peer's next ones cost no write.
+ */
+export const TIMESTAMP_STORE_INTERVAL = seconds(2);
+/** Stores that a peer may cause at once, and the time in which it may cause one more. */
+export const TIMESTAMP_STORE_BURST = 8;
+export const TIMESTAMP_STORE_REFILL = seconds(1);
+/** How far ahead of our own last timestamp the stored one is: one write a minute, however many peers there are. */
+export const OWN_TIMESTAMP_AHEAD = minutes(1);
 
 /** Timestamps are rounded down to 2^24 ns, about 17 ms: they tell nobody how busy the machine's clock is. */
 export const TIMESTAMP_GRAIN_NS = 1 << 24;

@@ -13,30 +13,31 @@
  * Handshakes in both directions may be under way with one peer at once; each has its own state, so two ends
  * that call each other in the same moment both succeed.
  */
+import { DecapsulationKey, KEM_RANDOMNESS_BYTES, KEM_SEED_BYTES } from '../crypto/kem.ts';
 import type { PublicKey } from '../crypto/public-key.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
 import { generateKeyPair, publicKeyOf } from '../crypto/x25519.ts';
 import type { KeyPair } from '../crypto/x25519.ts';
 import { Fault } from '../wire/errors.ts';
-import { tunnelSessionId } from '../wire/ids.ts';
 import type { PeerId } from '../wire/ids.ts';
-import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
+import type { PeerStatus } from '../wire/messages.ts';
 import { after, between } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
 import {
   HANDSHAKES_PER_TURN,
   MAX_PEERS,
   MIN_INITIATION_INTERVAL,
-  REKEY_AFTER_TIME,
-  REKEY_ON_RECEIVE_TIME,
+  REKEY_ATTEMPT_TIME,
   REKEY_TIMEOUT,
   TYPE_COOKIE_REPLY,
+  TYPE_HYBRID_INITIATION,
+  TYPE_HYBRID_RESPONSE,
   TYPE_INITIATION,
   TYPE_RESPONSE,
 } from './constants.ts';
 import { CookieChecker } from './cookie.ts';
 import type { RandomBytes } from './cookie.ts';
-import type { Datagram, Effect, PeerActivity, Refusal } from './effect.ts';
+import type { Datagram, Effect, PeerActivity, Refusal, RefusalReason } from './effect.ts';
 import { endpointText, sameEndpoint } from './endpoint.ts';
 import type { OuterEndpoint } from './endpoint.ts';
 import { Initiator, Responder, remoteStatic } from './handshake.ts';
@@ -50,11 +51,13 @@ import type { CookieReply, HandshakeMessage, Initiation, Response } from './mess
 import { Peer } from './peer.ts';
 import type { PeerSettings } from './peer.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { Tai64nClock, compareTai64n } from './tai64n.ts';
+import { Tai64nClock } from './tai64n.ts';
 import type { TimerAction } from './timers.ts';
 
 export interface DeviceOptions {
   readonly secretKey: SecretKey;
+  /** Our own last timestamp as an earlier process stored it. */
+  readonly storedTimestamp?: Uint8Array;
   readonly peers: readonly PeerSettings[];
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
@@ -79,7 +82,7 @@ export class Device {
   readonly #indices: IndexTable<Peer>;
   readonly #intake: Intake;
   readonly #refusals = new RefusalLog();
-  readonly #timestamps = new Tai64nClock();
+  readonly #timestamps: Tai64nClock;
   /** Peers to which an initiation is to be sent, in the order in which that was asked for. */
   readonly #outgoing = new Set<Peer>();
   readonly #counted = { initiationsSent: 0, responsesSent: 0, sessions: 0, refused: 0 };
@@ -92,6 +95,7 @@ export class Device {
     this.publicKey = this.#local.public;
     this.#clock = options.clock;
     this.#randomBytes = options.randomBytes;
+    this.#timestamps = new Tai64nClock(options.storedTimestamp);
     this.#indices = new IndexTable(options.randomBytes);
     this.#intake = new Intake(new CookieChecker(this.publicKey, options.randomBytes));
     const random = (): number => {
@@ -165,7 +169,8 @@ export class Device {
   get deadline(): MonotonicMillis | undefined {
     let earliest = this.#refusals.deadline;
     for (const peer of this.#peers) {
-      for (const at of [peer.timers.deadline, peer.keypairs.deadline])
+      const pending = peer.pending && after(peer.pending.sent, REKEY_ATTEMPT_TIME);
+      for (const at of [peer.timers.deadline, peer.keypairs.deadline, pending])
         if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
     }
     return earliest;
@@ -175,6 +180,7 @@ export class Device {
     const now = this.#clock.monotonic();
     for (const peer of this.#peers) {
       this.#remove(peer.keypairs.expire(now));
+      if (peer.pending && between(peer.pending.sent, now) >= REKEY_ATTEMPT_TIME) this.#dropPending(peer);
       for (const action of peer.timers.due(now)) this.#timer(peer, action, now);
     }
     for (const refusal of this.#refusals.due(now)) this.#effects.push({ kind: 'refused', refusal });
@@ -193,16 +199,18 @@ export class Device {
     return this.#drain();
   }
 
+  /** An operator says that the peer's clock went back: its next initiation is accepted whatever its timestamp. */
+  resetClock(id: PeerId): Effect[] {
+    const peer = this.#byId.get(id);
+    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    peer.replays.reset();
+    this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: undefined });
+    return this.#drain();
+  }
+
   status(): PeerStatus[] {
     const now = this.#clock.monotonic();
-    return this.#peers.map((peer) => ({
-      peer: peer.id,
-      receivedBytes: peer.receivedBytes,
-      sentBytes: peer.sentBytes,
-      ...(peer.endpoint && { endpoint: endpointText(peer.endpoint) }),
-      ...(peer.session && peer.keypairs.current(now) && { session: peer.session }),
-      ...(peer.lastReceived !== undefined && { lastReceived: peer.lastReceived }),
-    }));
+    return this.#peers.map((peer) => peer.status(now));
   }
 
   /** Forget every key, report what refusals are held back. The device is of no use afterwards. */
@@ -221,15 +229,17 @@ export class Device {
 
   /** A response or a cookie reply that names an index of ours; initiations name none. */
   #isOurs(message: HandshakeMessage): boolean {
-    return message.type === TYPE_INITIATION || this.#indices.get(message.receiver) !== undefined;
+    return 'receiver' in message ? this.#indices.get(message.receiver) !== undefined : true;
   }
 
   #handle(message: HandshakeMessage, from: OuterEndpoint, now: MonotonicMillis): void {
     switch (message.type) {
       case TYPE_INITIATION:
+      case TYPE_HYBRID_INITIATION:
         this.#initiation(message, from, now);
         break;
       case TYPE_RESPONSE:
+      case TYPE_HYBRID_RESPONSE:
         this.#response(message, from, now);
         break;
       case TYPE_COOKIE_REPLY:
@@ -241,23 +251,40 @@ export class Device {
   #initiation(message: Initiation, from: OuterEndpoint, now: MonotonicMillis): void {
     const responder = Responder.read(this.#local, message);
     if (!responder) return this.#refuse({ reason: 'initiation not authentic', from }, now);
+    try {
+      this.#respond(responder, message, from, now);
+    } finally {
+      responder.wipe();
+    }
+  }
+
+  /** Everything is checked before anything is remembered, moved or encapsulated. */
+  #respond(responder: Responder, message: Initiation, from: OuterEndpoint, now: MonotonicMillis): void {
     const publicKey = responder.claimed.text;
     const peer = this.#byKey.get(publicKey);
     if (!peer) return this.#refuse({ reason: 'unknown static key', from, publicKey }, now);
     const timestamp = responder.readTimestamp(peer.remote, message.sealedTimestamp);
     if (!timestamp) return this.#refuse({ reason: 'initiation not authentic', from, publicKey }, now);
-    if (peer.greatestTimestamp && compareTai64n(timestamp, peer.greatestTimestamp) <= 0)
-      return this.#refuse({ reason: 'replayed initiation', from, peer: peer.id, publicKey }, now);
+    const refuse = (reason: RefusalReason): void =>
+      this.#refuse({ reason, from, peer: peer.id, publicKey }, now);
+    // Before the timestamp is looked at: whether it is new makes no difference to what is never answered.
+    if (peer.hybrid && !responder.hybrid) return refuse('kex_downgrade_refused');
+    if (!peer.hybrid && responder.hybrid) return refuse('kex_upgrade_refused');
+    if (peer.replays.has(timestamp)) return refuse('replayed initiation');
     const last = peer.lastInitiationReceived;
     if (last !== undefined && between(last, now) < MIN_INITIATION_INTERVAL)
-      return this.#refuse({ reason: 'initiations too frequent', from, peer: peer.id, publicKey }, now);
-    peer.greatestTimestamp = timestamp;
+      return refuse('initiations too frequent');
+    const verdict = peer.replays.judge(timestamp, now);
+    if (verdict.kind !== 'accepted') return refuse('initiations too frequent');
     peer.lastInitiationReceived = now;
+    if (verdict.store)
+      this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: verdict.store });
+    const response = responder.write(peer.remote, {
+      e: generateKeyPair(this.#randomBytes(32)),
+      ...(peer.hybrid && { kemRandomness: this.#randomBytes(KEM_RANDOMNESS_BYTES) }),
+    });
+    if (!response) return refuse('initiation not authentic');
     this.#received(peer, from, now);
-    const response = responder.write(peer.remote, generateKeyPair(this.#randomBytes(32)));
-    if (!response)
-      return this.#refuse({ reason: 'initiation not authentic', from, peer: peer.id, publicKey }, now);
-
     const localIndex = this.#indices.allocate(peer);
     const bytes = encodeResponse({ sender: localIndex, receiver: message.sender, ...response.fields });
     peer.cookies.addMacs(bytes, now);
@@ -300,21 +327,12 @@ export class Device {
     ends: { localIndex: number; remoteIndex: number; initiator: boolean },
     now: MonotonicMillis,
   ): Keypair {
-    const rekeyOf = peer.keypairs.current(now)?.session.tunnelSession;
-    const session: TunnelSession = {
-      peer: peer.id,
-      tunnelSession: tunnelSessionId.parse(Buffer.from(outcome.hash.subarray(0, 16)).toString('hex')),
-      role: ends.initiator ? 'initiator' : 'responder',
-      kex: outcome.kex,
-      endpoint: endpointText(peer.endpoint as OuterEndpoint),
-      at: this.#clock.now(),
-      ...(rekeyOf && { rekeyOf }),
-    };
+    const role = ends.initiator ? 'initiator' : 'responder';
     const keypair: Keypair = {
       localIndex: ends.localIndex,
       initiator: ends.initiator,
       created: now,
-      session,
+      session: { ...peer.sessionOf(outcome, now), role, at: this.#clock.now() },
     };
     this.#effects.push({
       kind: 'setKeypair',
@@ -358,27 +376,7 @@ export class Device {
         this.#confirmed(peer, change.confirmed);
       }
     }
-    // Within one report the order of sending and receiving is lost. Taking sending first errs towards a
-    // keepalive too many, never towards a peer thought dead.
-    if (report.sentData) peer.timers.dataSent(now);
-    if (report.sentAny) peer.timers.anySent(now);
-    if (report.receivedAny) {
-      peer.lastReceived = this.#clock.now();
-      peer.timers.anyReceived(now);
-    }
-    if (report.receivedData) peer.timers.dataReceived(now);
-    const current = peer.keypairs.current(now);
-    if (current?.initiator) {
-      const age = between(current.created, now);
-      if (report.sentAny && age >= REKEY_AFTER_TIME) this.#initiate(peer, now);
-      if (report.receivedAny && age >= REKEY_ON_RECEIVE_TIME && !peer.rekeyOnReceiveAsked) {
-        peer.rekeyOnReceiveAsked = true;
-        this.#initiate(peer, now);
-      }
-    }
-    // A report may tell of a time before a handshake that has succeeded meanwhile.
-    const fresh = current !== undefined && between(current.created, now) < REKEY_TIMEOUT;
-    if (report.expired ? !fresh : report.needHandshake && !current) this.#initiate(peer, now);
+    if (peer.wantsHandshake(report, now, this.#clock.now())) this.#initiate(peer, now);
   }
 
   #timer(peer: Peer, action: TimerAction, now: MonotonicMillis): void {
@@ -425,13 +423,17 @@ export class Device {
       peer.timers.handshakePutOff(after(last, REKEY_TIMEOUT));
       return;
     }
-    const timestamp = this.#timestamps.label(this.#clock.now());
-    const ephemeral = generateKeyPair(this.#randomBytes(32));
-    const written = Initiator.write(this.#local, peer.remote, ephemeral, timestamp);
+    const { label, store } = this.#timestamps.label(this.#clock.now());
+    if (store) this.#effects.push({ kind: 'storeTimestamp', owner: this.publicKey, label: store });
+    const ephemerals = {
+      e: generateKeyPair(this.#randomBytes(32)),
+      ...(peer.hybrid && { e1: DecapsulationKey.generate(this.#randomBytes(KEM_SEED_BYTES)) }),
+    };
+    const written = Initiator.write(this.#local, peer.remote, ephemerals, label);
     if (!written) throw new Fault('INTERNAL', `peer ${peer.id}: a key that was refused at the start`);
     this.#dropPending(peer);
     const localIndex = this.#indices.allocate(peer);
-    peer.pending = { handshake: written.handshake, localIndex };
+    peer.pending = { handshake: written.handshake, localIndex, sent: now };
     const bytes = encodeInitiation({ sender: localIndex, ...written.fields });
     peer.cookies.addMacs(bytes, now);
     this.#sent(peer, now);

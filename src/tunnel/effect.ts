@@ -2,6 +2,7 @@
  * What the device tells its owner to do, and what the owner tells the device: plain data both ways, shaped so
  * that a native transport's methods take them as they are.
  */
+import type { PublicKey } from '../crypto/public-key.ts';
 import type { PeerId, PublicKeyText } from '../wire/ids.ts';
 import type { TunnelSession } from '../wire/messages.ts';
 import type { OuterEndpoint } from './endpoint.ts';
@@ -16,9 +17,13 @@ export type RefusalReason =
   /** A timestamp that isn't later than the peer's last. */
   | 'replayed initiation'
   /** A peer that begins handshakes faster than MIN_INITIATION_INTERVAL. */
-  | 'initiations too frequent';
+  | 'initiations too frequent'
+  /** An authentic classical initiation of a peer whose policy is `hybrid-required`. */
+  | 'kex_downgrade_refused'
+  /** An authentic hybrid initiation of a peer whose policy is a classical one. */
+  | 'kex_upgrade_refused';
 
-/** Refusals of one reason since the last report; the other fields are of the last one. */
+/** Refusals of one reason, and of one peer where it is known, since the last report; the other fields are of the last one. */
 export interface Refusal {
   readonly reason: RefusalReason;
   readonly count: number;
@@ -37,8 +42,12 @@ export interface TransportKeys {
   readonly initiator: boolean;
 }
 
-/** Effects are carried out in order. */
+/**
+ * Effects are carried out in order. A handshake message that comes after `storeTimestamp` is sent when the timestamp
+ * is on disk.
+ */
 export type Effect =
+  | { readonly kind: 'storeTimestamp'; readonly owner: PublicKey; readonly label: Uint8Array | undefined }
   | { readonly kind: 'sendHandshake'; readonly to: OuterEndpoint; readonly bytes: Uint8Array }
   | { readonly kind: 'setEndpoint'; readonly peer: number; readonly endpoint: OuterEndpoint }
   | { readonly kind: 'setKeypair'; readonly keys: TransportKeys }

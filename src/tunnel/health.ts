@@ -15,6 +15,8 @@ export interface TunnelFacts {
   /** Audit events that wait to be written, and that were dropped because too many waited. */
   readonly auditWaiting: number;
   readonly auditDropped: number;
+  /** Handshake timestamps reach the disk. */
+  readonly timestampsStored: boolean;
 }
 
 type Judged = Omit<HealthItem, 'since'>;
@@ -23,7 +25,7 @@ export class TunnelHealth {
   readonly #since = new Map<string, { level: HealthItem['level']; since: EpochMillis }>();
 
   items(facts: TunnelFacts, now: EpochMillis): HealthItem[] {
-    return [link(facts), load(facts), audit(facts)].map((judged) => {
+    return [link(facts), load(facts), audit(facts), replay(facts)].map((judged) => {
       const known = this.#since.get(judged.item);
       const since = known?.level === judged.level ? known.since : now;
       this.#since.set(judged.item, { level: judged.level, since });
@@ -60,4 +62,17 @@ const audit = (facts: TunnelFacts): Judged =>
         item: 'tunnel.audit',
         level: 'ok',
         text: `${facts.auditWaiting} tunnel events wait to be written to the audit log.`,
+      };
+
+const replay = (facts: TunnelFacts): Judged =>
+  facts.timestampsStored
+    ? {
+        item: 'tunnel.replay',
+        level: 'ok',
+        text: 'Old handshakes are refused, and will be after a restart.',
+      }
+    : {
+        item: 'tunnel.replay',
+        level: 'warning',
+        text: 'Handshake timestamps cannot be stored: after a restart, old handshakes could be played again. Traffic goes on; see the disk.',
       };

@@ -1,7 +1,7 @@
 /**
- * The three handshake messages of WireGuard, byte for byte (whitepaper sections 5.4.2, 5.4.3, 5.4.7). Integers
- * are little-endian. A datagram is one message: its length is exact or it isn't one. Type 4, transport data,
- * is the native worker's and never gets here.
+ * The handshake messages, byte for byte: WireGuard's three (whitepaper sections 5.4.2, 5.4.3, 5.4.7) and the two of
+ * the hybrid exchange (docs/PROTOCOL.md). Integers are little-endian. A datagram is one message: its length is
+ * exact or it isn't one. Type 4, transport data, is the native worker's and never gets here.
  *
  *   initiation, 148 bytes                  response, 92 bytes                   cookie reply, 64 bytes
  *     0   1  type = 1                        0   1  type = 2                      0   1  type = 3
@@ -12,30 +12,43 @@
  *    88  28  timestamp, sealed              44  16  nothing, sealed
  *   116  16  mac1                           60  16  mac1
  *   132  16  mac2                           76  16  mac2
+ *
+ *   hybrid initiation, 1348 bytes          hybrid response, 1196 bytes
+ *     0   1  type = 5                        0   1  type = 6
+ *     1   3  zero                            1   3  zero
+ *     4   4  sender index                    4   4  sender index
+ *     8  32  ephemeral public key            8   4  receiver index
+ *    40 1200 encapsulation key, sealed      12  32  ephemeral public key
+ *  1240  48  static public key, sealed      44 1104 ciphertext, sealed
+ *  1288  28  timestamp, sealed            1148  16  nothing, sealed
+ *  1316  16  mac1                         1164  16  mac1
+ *  1332  16  mac2                         1180  16  mac2
  */
 import {
   COOKIE_REPLY_BYTES,
+  HYBRID_INITIATION_BYTES,
+  HYBRID_RESPONSE_BYTES,
   INITIATION_BYTES,
   RESPONSE_BYTES,
   TYPE_COOKIE_REPLY,
+  TYPE_HYBRID_INITIATION,
+  TYPE_HYBRID_RESPONSE,
   TYPE_INITIATION,
   TYPE_RESPONSE,
 } from './constants.ts';
+import type { InitiationFields, ResponseFields } from './handshake.ts';
 
-export interface Initiation {
-  readonly type: typeof TYPE_INITIATION;
+/** With `sealedKemKey`: a hybrid one, type 5. */
+export interface Initiation extends InitiationFields {
+  readonly type: typeof TYPE_INITIATION | typeof TYPE_HYBRID_INITIATION;
   readonly sender: number;
-  readonly ephemeral: Uint8Array;
-  readonly sealedStatic: Uint8Array;
-  readonly sealedTimestamp: Uint8Array;
 }
 
-export interface Response {
-  readonly type: typeof TYPE_RESPONSE;
+/** With `sealedCiphertext`: a hybrid one, type 6. */
+export interface Response extends ResponseFields {
+  readonly type: typeof TYPE_RESPONSE | typeof TYPE_HYBRID_RESPONSE;
   readonly sender: number;
   readonly receiver: number;
-  readonly ephemeral: Uint8Array;
-  readonly sealedNothing: Uint8Array;
 }
 
 export interface CookieReply {
@@ -54,13 +67,15 @@ export type Decoded =
   | { readonly kind: 'message'; readonly message: HandshakeMessage }
   | { readonly kind: 'malformed'; readonly weird: Weird; readonly offset: number };
 
-/** Offset of mac1 from the end of messages 1 and 2; mac2 follows it. */
+/** Offset of mac1 from the end of every message but the cookie reply; mac2 follows it. */
 export const MACS_BYTES = 32;
 
 const lengths: Readonly<Record<number, number>> = {
   [TYPE_INITIATION]: INITIATION_BYTES,
   [TYPE_RESPONSE]: RESPONSE_BYTES,
   [TYPE_COOKIE_REPLY]: COOKIE_REPLY_BYTES,
+  [TYPE_HYBRID_INITIATION]: HYBRID_INITIATION_BYTES,
+  [TYPE_HYBRID_RESPONSE]: HYBRID_RESPONSE_BYTES,
 };
 
 const malformed = (weird: Weird, offset: number): Decoded => ({ kind: 'malformed', weird, offset });
@@ -76,6 +91,7 @@ export function decodeHandshake(bytes: Uint8Array): Decoded {
   if (bytes.length !== length) return malformed('wrong_length', Math.min(bytes.length, length));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const first = view.getUint32(4, true);
+  const field = (from: number, to: number): Uint8Array => bytes.subarray(from, to);
   switch (type) {
     case TYPE_INITIATION:
       return {
@@ -83,9 +99,21 @@ export function decodeHandshake(bytes: Uint8Array): Decoded {
         message: {
           type,
           sender: first,
-          ephemeral: bytes.subarray(8, 40),
-          sealedStatic: bytes.subarray(40, 88),
-          sealedTimestamp: bytes.subarray(88, 116),
+          ephemeral: field(8, 40),
+          sealedStatic: field(40, 88),
+          sealedTimestamp: field(88, 116),
+        },
+      };
+    case TYPE_HYBRID_INITIATION:
+      return {
+        kind: 'message',
+        message: {
+          type,
+          sender: first,
+          ephemeral: field(8, 40),
+          sealedKemKey: field(40, 1240),
+          sealedStatic: field(1240, 1288),
+          sealedTimestamp: field(1288, 1316),
         },
       };
     case TYPE_RESPONSE:
@@ -95,8 +123,20 @@ export function decodeHandshake(bytes: Uint8Array): Decoded {
           type,
           sender: first,
           receiver: view.getUint32(8, true),
-          ephemeral: bytes.subarray(12, 44),
-          sealedNothing: bytes.subarray(44, 60),
+          ephemeral: field(12, 44),
+          sealedNothing: field(44, 60),
+        },
+      };
+    case TYPE_HYBRID_RESPONSE:
+      return {
+        kind: 'message',
+        message: {
+          type,
+          sender: first,
+          receiver: view.getUint32(8, true),
+          ephemeral: field(12, 44),
+          sealedCiphertext: field(44, 1148),
+          sealedNothing: field(1148, 1164),
         },
       };
     default:
@@ -105,8 +145,8 @@ export function decodeHandshake(bytes: Uint8Array): Decoded {
         message: {
           type: TYPE_COOKIE_REPLY,
           receiver: first,
-          nonce: bytes.subarray(8, 32),
-          sealedCookie: bytes.subarray(32, 64),
+          nonce: field(8, 32),
+          sealedCookie: field(32, 64),
         },
       };
   }
@@ -118,23 +158,32 @@ function begin(length: number, type: number): [Uint8Array, DataView] {
   return [bytes, new DataView(bytes.buffer)];
 }
 
-/** With mac1 and mac2 left zero. */
+/** With mac1 and mac2 left zero; hybrid when the fields are. */
 export function encodeInitiation(message: Omit<Initiation, 'type'>): Uint8Array {
-  const [bytes, view] = begin(INITIATION_BYTES, TYPE_INITIATION);
+  const { sealedKemKey } = message;
+  const [bytes, view] = sealedKemKey
+    ? begin(HYBRID_INITIATION_BYTES, TYPE_HYBRID_INITIATION)
+    : begin(INITIATION_BYTES, TYPE_INITIATION);
   view.setUint32(4, message.sender, true);
   bytes.set(message.ephemeral, 8);
-  bytes.set(message.sealedStatic, 40);
-  bytes.set(message.sealedTimestamp, 88);
+  if (sealedKemKey) bytes.set(sealedKemKey, 40);
+  const at = 40 + (sealedKemKey?.length ?? 0);
+  bytes.set(message.sealedStatic, at);
+  bytes.set(message.sealedTimestamp, at + 48);
   return bytes;
 }
 
-/** With mac1 and mac2 left zero. */
+/** With mac1 and mac2 left zero; hybrid when the fields are. */
 export function encodeResponse(message: Omit<Response, 'type'>): Uint8Array {
-  const [bytes, view] = begin(RESPONSE_BYTES, TYPE_RESPONSE);
+  const { sealedCiphertext } = message;
+  const [bytes, view] = sealedCiphertext
+    ? begin(HYBRID_RESPONSE_BYTES, TYPE_HYBRID_RESPONSE)
+    : begin(RESPONSE_BYTES, TYPE_RESPONSE);
   view.setUint32(4, message.sender, true);
   view.setUint32(8, message.receiver, true);
   bytes.set(message.ephemeral, 12);
-  bytes.set(message.sealedNothing, 44);
+  if (sealedCiphertext) bytes.set(sealedCiphertext, 44);
+  bytes.set(message.sealedNothing, 44 + (sealedCiphertext?.length ?? 0));
   return bytes;
 }
 

@@ -1,12 +1,12 @@
 /**
  * Refusals, coalesced: the first of a reason is reported at once, the next ones of that reason in one report
  * when REFUSAL_INTERVAL has passed. A flood costs a handful of audit records a minute, and every refusal is
- * in a count.
+ * in a count. Where the peer is known, each peer has its own: what one does hides nothing of another.
  */
 import { after } from '../wire/units.ts';
 import type { MonotonicMillis } from '../wire/units.ts';
 import { REFUSAL_INTERVAL } from './constants.ts';
-import type { Refusal, RefusalReason } from './effect.ts';
+import type { Refusal } from './effect.ts';
 
 interface Held {
   next: MonotonicMillis;
@@ -14,13 +14,14 @@ interface Held {
 }
 
 export class RefusalLog {
-  readonly #held = new Map<RefusalReason, Held>();
+  readonly #held = new Map<string, Held>();
 
   /** The refusal to report now, if any. */
   add(refusal: Omit<Refusal, 'count'>, now: MonotonicMillis): Refusal | undefined {
-    const held = this.#held.get(refusal.reason);
+    const kind = `${refusal.reason} ${refusal.peer ?? ''}`;
+    const held = this.#held.get(kind);
     if (!held) {
-      this.#held.set(refusal.reason, { next: after(now, REFUSAL_INTERVAL), refusal: undefined });
+      this.#held.set(kind, { next: after(now, REFUSAL_INTERVAL), refusal: undefined });
       return { ...refusal, count: 1 };
     }
     held.refusal = { ...refusal, count: (held.refusal?.count ?? 0) + 1 };
@@ -37,13 +38,13 @@ export class RefusalLog {
   /** Reports that are due. A reason that stayed quiet for the interval begins anew. */
   due(now: MonotonicMillis): Refusal[] {
     const reports: Refusal[] = [];
-    for (const [reason, held] of this.#held) {
+    for (const [kind, held] of this.#held) {
       if (held.next > now) continue;
       if (held.refusal) {
         reports.push(held.refusal);
         held.refusal = undefined;
         held.next = after(now, REFUSAL_INTERVAL);
-      } else this.#held.delete(reason);
+      } else this.#held.delete(kind);
     }
     return reports;
   }

@@ -6,14 +6,21 @@
  *   8  4  nanoseconds
  *
  * The responder only asks for "greater than the last from this peer". A machine whose wall clock went back
- * is refused by its peers until the clock has caught up; within one process that can't happen (`Tai64nClock`).
+ * would be refused by its peers until the clock has caught up; `Tai64nClock` therefore only goes up, also across
+ * restarts when it is told what was stored.
  */
-import type { EpochMillis } from '../wire/units.ts';
-import { TIMESTAMP_BYTES, TIMESTAMP_GRAIN_NS } from './constants.ts';
+import type { EpochMillis, Millis } from '../wire/units.ts';
+import { OWN_TIMESTAMP_AHEAD, TIMESTAMP_BYTES, TIMESTAMP_GRAIN_NS } from './constants.ts';
 
 const BASE = 0x400000000000000an;
 const NS_PER_SECOND = 1_000_000_000n;
 const GRAIN = BigInt(TIMESTAMP_GRAIN_NS);
+
+/** Nanoseconds since 1970, which may be past what an honest clock says. */
+function decode(label: Uint8Array): bigint {
+  const view = new DataView(label.buffer, label.byteOffset, TIMESTAMP_BYTES);
+  return (view.getBigUint64(0) - BASE) * NS_PER_SECOND + BigInt(view.getUint32(8));
+}
 
 function encode(ns: bigint): Uint8Array {
   const bytes = new Uint8Array(TIMESTAMP_BYTES);
@@ -32,14 +39,37 @@ export function compareTai64n(a: Uint8Array, b: Uint8Array): number {
   return 0;
 }
 
-/** Labels that only go up, whatever the wall clock does while the process lives. */
+/** `span` after `label`; what a peer sends may be anything, so the seconds stop at their greatest value. */
+export function laterTai64n(label: Uint8Array, span: Millis): Uint8Array {
+  const later = Uint8Array.from(label);
+  const view = new DataView(later.buffer);
+  const seconds = view.getBigUint64(0) + BigInt(Math.ceil(span / 1000));
+  view.setBigUint64(0, seconds > 0xffffffffffffffffn ? 0xffffffffffffffffn : seconds);
+  return later;
+}
+
+/**
+ * Labels that only go up, whatever the wall clock does: while the process lives, and after a restart from what was
+ * stored. That is ahead of the labels in use, so storing costs a write a minute.
+ */
 export class Tai64nClock {
   #last = -1n;
+  #stored: Uint8Array | undefined;
 
-  label(now: EpochMillis): Uint8Array {
+  constructor(stored?: Uint8Array) {
+    if (!stored) return;
+    this.#stored = stored;
+    this.#last = decode(stored);
+  }
+
+  /** `store`: what has to be stored before the label is used. */
+  label(now: EpochMillis): { readonly label: Uint8Array; readonly store?: Uint8Array } {
     const ns = BigInt(Math.floor(now)) * 1_000_000n;
     const grained = ns - (ns % GRAIN);
     this.#last = grained > this.#last ? grained : this.#last + GRAIN;
-    return encode(this.#last);
+    const label = encode(this.#last);
+    if (this.#stored && compareTai64n(label, this.#stored) <= 0) return { label };
+    this.#stored = laterTai64n(label, OWN_TIMESTAMP_AHEAD);
+    return { label, store: this.#stored };
   }
 }

@@ -51,6 +51,7 @@ for (const weInitiate of [false, true]) {
             ['tunnel.link', 'ok'],
             ['tunnel.load', 'ok'],
             ['tunnel.audit', 'ok'],
+            ['tunnel.replay', 'ok'],
           ],
         );
         t.ok(only(world, 'process.start').length === 1);

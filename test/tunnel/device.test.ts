@@ -56,7 +56,7 @@ for (const psk of [undefined, 7]) {
     const { left, right, clock } = twoDevices(psk === undefined ? {} : { psk });
     const { leftEffects, rightEffects, rightKeys } = connect(left, right);
     t.same(kinds(leftEffects), ['setKeypair', 'session', 'sendKeepalive']);
-    t.same(kinds(rightEffects), ['setEndpoint', 'setKeypair', 'sendHandshake', 'session']);
+    t.same(kinds(rightEffects), ['storeTimestamp', 'setEndpoint', 'setKeypair', 'sendHandshake', 'session']);
     const leftKeys = keysOf(leftEffects);
     t.same(leftKeys.sendKey, rightKeys.receiveKey);
     t.same(leftKeys.receiveKey, rightKeys.sendKey);
@@ -73,6 +73,7 @@ for (const psk of [undefined, 7]) {
       role: 'initiator',
       kex: psk === undefined ? 'classical' : 'classical+psk',
       endpoint: { address: '192.0.2.2', port: 51820 },
+      path: 'direct',
       at: clock.now(),
     });
     t.equal(b?.kex, a?.kex);
@@ -395,7 +396,7 @@ void t.test('roaming: by initiation and by transport', (t) => {
   clock.ms = 200_000;
   left.tick();
   const effects = deliver(right, { from: at(78, 1234), bytes: initiation(left) });
-  t.same(effects[0], { kind: 'setEndpoint', peer: 0, endpoint: at(78, 1234) });
+  t.same(effects[1], { kind: 'setEndpoint', peer: 0, endpoint: at(78, 1234) });
   t.same(effects.find((e) => e.kind === 'sendHandshake')?.to, at(78, 1234));
   t.end();
 });
@@ -415,7 +416,7 @@ void t.test('both ends call at once: both end with a session', (t) => {
 void t.test('a hint begins a handshake, unless there is a session', (t) => {
   const { left, right } = twoDevices();
   const effects = [...right.hint(peerId.parse('left'), LEFT), ...workAll(right)];
-  t.same(kinds(effects), ['setEndpoint', 'sendHandshake']);
+  t.same(kinds(effects), ['setEndpoint', 'storeTimestamp', 'sendHandshake']);
   const response = deliver(left, { from: RIGHT, bytes: sentBy(effects) });
   t.ok(sessionOf(deliver(right, { from: LEFT, bytes: sentBy(response) })));
   t.same([...right.hint(peerId.parse('left'), at(66)), ...workAll(right)], []);

@@ -33,7 +33,13 @@ void t.test('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, both roles', (t) => {
   ) as RemoteStatic;
   const toLeft = remoteStatic(right, left.public, psk) as RemoteStatic;
 
-  const initiation = Initiator.write(left, toRight, fromHex(v.init_ephemeral), first.payload, prologue);
+  const initiation = Initiator.write(
+    left,
+    toRight,
+    { e: fromHex(v.init_ephemeral) },
+    first.payload,
+    prologue,
+  );
   if (!initiation) throw new Error('no initiation');
   const { ephemeral, sealedStatic, sealedTimestamp } = initiation.fields;
   t.equal(toHex(Uint8Array.of(...ephemeral, ...sealedStatic, ...sealedTimestamp)), toHex(first.bytes));
@@ -42,7 +48,7 @@ void t.test('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, both roles', (t) => {
   if (!responder) throw new Error('no responder');
   t.equal(responder.claimed.text, left.public.text);
   t.same(responder.readTimestamp(toLeft, sealedTimestamp), first.payload);
-  const response = responder.write(toLeft, fromHex(v.resp_ephemeral), second.payload);
+  const response = responder.write(toLeft, { e: fromHex(v.resp_ephemeral) }, second.payload);
   if (!response) throw new Error('no response');
   t.equal(
     toHex(Uint8Array.of(...response.fields.ephemeral, ...response.fields.sealedNothing)),
@@ -76,7 +82,7 @@ const ends = (leftPsk?: SecretKey, rightPsk?: SecretKey): Ends => ({
 });
 
 const begin = ({ toRight }: Ends) => {
-  const written = Initiator.write(left, toRight, keyPair(3), TIMESTAMP);
+  const written = Initiator.write(left, toRight, { e: keyPair(3) }, TIMESTAMP);
   if (!written) throw new Error('no initiation');
   return written;
 };
@@ -84,7 +90,7 @@ const begin = ({ toRight }: Ends) => {
 const respond = ({ toLeft }: Ends, fields: ReturnType<typeof begin>['fields']) => {
   const responder = Responder.read(right, fields);
   if (!responder?.readTimestamp(toLeft, fields.sealedTimestamp)) return undefined;
-  return responder.write(toLeft, keyPair(4));
+  return responder.write(toLeft, { e: keyPair(4) });
 };
 
 const answer = (pair: Ends, fields: ReturnType<typeof begin>['fields']) => {

@@ -13,6 +13,7 @@ const facts: TunnelFacts = {
   overflow: 0,
   auditWaiting: 0,
   auditDropped: 0,
+  timestampsStored: true,
 };
 
 void t.test('since changes with the level, not with the text', (t) => {
@@ -23,16 +24,19 @@ void t.test('since changes with the level, not with the text', (t) => {
     ['tunnel.link', 'ok', 1],
     ['tunnel.load', 'ok', 1],
     ['tunnel.audit', 'ok', 1],
+    ['tunnel.replay', 'ok', 1],
   ]);
   t.same(at(2, { underLoad: true, overflow: 5, sessions: 2, auditDropped: 1 }), [
     ['tunnel.link', 'ok', 1],
     ['tunnel.load', 'warning', 2],
     ['tunnel.audit', 'warning', 2],
+    ['tunnel.replay', 'ok', 1],
   ]);
-  t.same(at(3, { auditDropped: 7 }), [
+  t.same(at(3, { auditDropped: 7, timestampsStored: false }), [
     ['tunnel.link', 'ok', 1],
     ['tunnel.load', 'ok', 3],
     ['tunnel.audit', 'warning', 2],
+    ['tunnel.replay', 'warning', 3],
   ]);
   const items = health.items(facts, epochMillis(4));
   for (const item of items) t.ok(healthItem.safeParse(item).success);

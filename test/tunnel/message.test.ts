@@ -84,14 +84,49 @@ void t.test('what is encoded is decoded', (t) => {
   t.end();
 });
 
+void t.test('layouts of the hybrid messages', (t) => {
+  const fill = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+  const initiation = {
+    sender: 0x04030201,
+    ephemeral: fill(32, 0xe0),
+    sealedKemKey: fill(1200, 0xe1),
+    sealedStatic: fill(48, 0x55),
+    sealedTimestamp: fill(28, 0x77),
+  };
+  const five = encodeInitiation(initiation);
+  t.equal(
+    Buffer.from(five).toString('hex'),
+    `0500000001020304${'e0'.repeat(32)}${'e1'.repeat(1200)}${'55'.repeat(48)}${'77'.repeat(28)}${'00'.repeat(32)}`,
+  );
+  t.strictSame(decodeHandshake(five), { kind: 'message', message: { type: 5, ...initiation } });
+  const response = {
+    sender: 0x04030201,
+    receiver: 0x0d0c0b0a,
+    ephemeral: fill(32, 0xe0),
+    sealedCiphertext: fill(1104, 0xcc),
+    sealedNothing: fill(16, 0x99),
+  };
+  const six = encodeResponse(response);
+  t.equal(
+    Buffer.from(six).toString('hex'),
+    `06000000010203040a0b0c0d${'e0'.repeat(32)}${'cc'.repeat(1104)}${'99'.repeat(16)}${'00'.repeat(32)}`,
+  );
+  t.strictSame(decodeHandshake(six), { kind: 'message', message: { type: 6, ...response } });
+  t.same([five.length, six.length], [1348, 1196]);
+  t.ok(six.length <= five.length, 'an answer is never longer than what it answers');
+  t.end();
+});
+
 void t.test('only the exact length is a message', (t) => {
   for (const [type, length] of [
     [1, 148],
     [2, 92],
     [3, 64],
+    [5, 1348],
+    [6, 1196],
   ] as const) {
     const taken: number[] = [];
-    for (let n = 1; n <= 200; n++) {
+    for (let n = 1; n <= 1400; n++) {
       const datagram = new Uint8Array(n);
       datagram[0] = type;
       const decoded = decodeHandshake(datagram);
@@ -105,7 +140,7 @@ void t.test('only the exact length is a message', (t) => {
 
 void t.test('named faults', (t) => {
   t.same(decodeHandshake(new Uint8Array(0)), { kind: 'malformed', weird: 'empty', offset: 0 });
-  for (const type of [0, 4, 5, 6, 255])
+  for (const type of [0, 4, 7, 255])
     t.same(decodeHandshake(Uint8Array.of(type, 0, 0, 0)), {
       kind: 'malformed',
       weird: 'unknown_type',

@@ -118,6 +118,8 @@ export class Host {
   apply(effects: readonly Effect[]): void {
     for (const effect of effects) {
       switch (effect.kind) {
+        case 'storeTimestamp':
+          break;
         case 'sendHandshake':
           this.#network.carry(this, effect.to, effect.bytes);
           break;
