@@ -66,7 +66,7 @@ export function decisionsOf(records: readonly AuditRecord[]): Decision[] {
           resource: grant.target.resource,
           actions: grant.actions,
           rules: grant.rules,
-          reasons: grant.reasons,
+          reasons: grant.denials.map((denial) => `${denial.actions.join(' ')}: ${denial.reason}`),
         },
       ];
     }
