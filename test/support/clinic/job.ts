@@ -154,7 +154,11 @@ export async function doJob(
     who: 'vendor',
     what: 'C-STORE to the PACS (may only view)',
     expected: 'refused',
-    happened: /Refused|0x0?124|Reject/i.test(refusal) ? 'refused' : forbidden.code === 0 ? 'done' : 'failed',
+    happened: /0x0?124|Not ?Authorized|Association Rejected/.test(refusal)
+      ? 'refused'
+      : forbidden.code === 0
+        ? 'done'
+        : 'failed',
     words: refusal,
   });
   await Promise.all([radiologist.stop(), nurse.stop()]);
