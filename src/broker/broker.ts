@@ -28,7 +28,7 @@ import { Registry } from './registry.ts';
 import { Relay } from './relay.ts';
 import type { Dial } from './relay.ts';
 import { Session } from './session.ts';
-import type { SessionEffects, SessionSetting } from './session.ts';
+import type { SessionEffects, SessionSetting } from './session-effects.ts';
 import type { Log, Schedule } from './surroundings.ts';
 
 /** Ended sessions that control hasn't been told of. */

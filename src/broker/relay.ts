@@ -126,7 +126,7 @@ export class Relay {
   #listen(side: Side, socket: Socket, session: Session): void {
     socket.on('data', (bytes: Buffer) => session.bytes(side, bytes));
     socket.on('end', () => session.closedHalf(side));
-    socket.on('drain', () => session.drained(side));
+    socket.on('drain', () => session.drained());
     // 'close' follows and tells the session; without a listener an error would end the process.
     if (side === 'user') socket.on('error', () => undefined);
     socket.on('close', () => session.gone(side));

@@ -8,7 +8,7 @@
  * - authorising: control decides. Nothing is known of the user but an address.
  * - recording:   `session.start` is on its way to the audit log; dialling waits for its acknowledgement.
  * - dialling:    `grant.target.dial`, exactly that address and no other.
- * - open:        bytes pass through the gate. Until here the user's bytes are held, at most HOLD_BYTES and one
+ * - open:        bytes pass through the gate. Until here the user's bytes are held, a little and one
  *                read, then its socket is paused; not one of them went to the device.
  * - refusing:    the user hears why, in the words of the protocol, once it has said its first message.
  * - closing:     last words are flushed, what still arrives is discarded; what is stuck is reset at the deadline.
@@ -19,21 +19,23 @@
  * still holds.
  */
 import type { AuditBody, AuditEvent, AuditKind } from '../wire/audit-event.ts';
-import type { Endpoint } from '../wire/address.ts';
 import { formatEndpoint } from '../wire/address.ts';
-import { errorTable } from '../wire/errors.ts';
+import { errorTable, isErrorCode } from '../wire/errors.ts';
 import type { ErrorCode } from '../wire/errors.ts';
-import type { Decision, Grant, Refusal, Target } from '../wire/grant.ts';
+import type { Decision, Grant, Refusal } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { SessionProgress } from '../wire/messages.ts';
-import type { Clock } from '../wire/units.ts';
-import type { Effect, Gate, GateSources, openGate, openRefusal } from './gate/gate.ts';
+import type { Effect, Gate } from './gate/gate.ts';
 import type { StartAnswer } from './recorder.ts';
+import { SessionAccount } from './session-account.ts';
+import type { Note } from './session-account.ts';
+import type { SessionEffects, SessionSetting, SessionState } from './session-effects.ts';
+import { SessionLimits } from './session-limits.ts';
+import { SessionPassage } from './session-passage.ts';
+import { refusalOf } from './session-refusal.ts';
 import { otherSide } from './surroundings.ts';
 import type { Side } from './surroundings.ts';
 
-/** Bytes held of a user who speaks before the session is open; its socket is paused above. */
-const HOLD_BYTES = 16 * 1024;
 /** Control and the log have limits of their own, a little shorter; this is the last resort. */
 const ANSWER_LIMIT = 6_000;
 /** How long a refused user has to say the message that is refused. */
@@ -41,79 +43,16 @@ const REFUSAL_LIMIT = 5_000;
 /** How long last words may take to leave, and how long when the session was cut. */
 const CLOSE_LIMIT = 2_000;
 const CUT_LIMIT = 60;
-/** A session with one half closed and nothing passing ends after this. */
-const HALF_CLOSED_LIMIT = 60_000;
-/** Between two requests for a new decision at least this, and this when control can't be asked. */
-const RENEW_LEAST = 1_000;
-/** Refused units recorded one by one; the rest is counted. */
-const REFUSED_RECORDS = 32;
-/** Names of units counted apart; the rest is counted as OTHER_UNITS. */
-const UNIT_NAMES = 64;
-const OTHER_UNITS = 'other';
-
 const NOTHING = new Uint8Array(0);
 const SIDES: readonly Side[] = ['user', 'device'];
-
-export type SessionState =
-  | 'authorising'
-  | 'recording'
-  | 'dialling'
-  | 'open'
-  | 'refusing'
-  | 'closing'
-  | 'ended';
-
-/** What a session does to the world. */
-export interface SessionEffects {
-  /** Ask control; answered by `decided` or `undecided`. */
-  authorise(): void;
-  /** Write the start; answered by `recorded`. */
-  record(event: AuditEvent): void;
-  /** Keep an event for the log, in order; false when it can't be kept. */
-  append(event: AuditEvent): boolean;
-  /** Connect to the device; answered by `dialled` or `dialFailed`. */
-  dial(to: Endpoint): void;
-  /** Hand bytes to a socket; false when it is full, `drained` follows. */
-  send(to: Side, bytes: Uint8Array): boolean;
-  /** Several sends follow, until `uncork`. */
-  cork(): void;
-  uncork(): void;
-  /** Close the sending half once everything sent has left. */
-  finish(side: Side): void;
-  /** Close at once. */
-  reset(side: Side): void;
-  pause(side: Side): void;
-  resume(side: Side): void;
-  /** Call `timer` after so many milliseconds; replaces the last request. */
-  wake(afterMs: number): void;
-  /** The grant is in use; the session is worth a row. */
-  started(grant: Grant, progress: SessionProgress): void;
-  /** The row is finished. */
-  finished(progress: SessionProgress, reason: string): void;
-  /** A peer or device departed from its protocol. */
-  weird(name: string, from: Side, offset: number, detail: string | undefined): void;
-  /** Nothing more will come: both sockets are closed. */
-  over(reason: string): void;
-}
-
-export interface SessionSetting {
-  readonly id: SessionId;
-  readonly source: Endpoint;
-  /** What the listener publishes; control names the same in its grant. */
-  readonly target: Target;
-  readonly limits: { readonly connectMs: number; readonly firstByteMs: number };
-  readonly clock: Clock;
-  readonly sources: GateSources;
-  /** What opens gates: the protocols' own, or a test's. */
-  readonly gates: { readonly open: typeof openGate; readonly refuse: typeof openRefusal };
-}
 
 export class Session {
   readonly id: SessionId;
   readonly #setting: SessionSetting;
   readonly #effects: SessionEffects;
-  readonly #startedAt: number;
-  readonly #startedMono: number;
+  readonly #limits: SessionLimits;
+  readonly #account: SessionAccount;
+  readonly #passage: SessionPassage;
 
   #state: SessionState = 'authorising';
   /** When the present state ends by itself; the open state has limits of its own. */
@@ -125,36 +64,15 @@ export class Session {
   #mayBeRecorded = false;
   #reason = '';
 
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
-  readonly #closedHalf = { user: false, device: false };
-  /** The socket is closed, or was never opened. */
-  readonly #gone = { user: false, device: true };
-  readonly #full = { user: false, device: false };
-  readonly #paused = { user: false, device: false };
-
-  #lastActivity: number;
-  #lastToDevice = Infinity;
-  #deviceSpoke = false;
-  #idle = Infinity;
-  #end = Infinity;
-  #renewAt = Infinity;
-  #renewing = false;
-
-  #bytesToDevice = 0;
-  #bytesToUser = 0;
-  readonly #units = new Map<string, number>();
-  #refusedUnits = 0;
-  /** Grows with everything that a progress report would show. */
-  #changes = 0;
-
   constructor(setting: SessionSetting, effects: SessionEffects) {
     this.id = setting.id;
     this.#setting = setting;
     this.#effects = effects;
-    this.#startedAt = setting.clock.now();
-    this.#startedMono = this.#now();
-    this.#lastActivity = this.#startedMono;
+    const { clock, limits } = setting;
+    this.#limits = new SessionLimits(clock, limits.firstByteMs);
+    this.#account = new SessionAccount(setting.id, clock.now(), clock.monotonic());
+    const keep = (note: Note): boolean => effects.append(this.#event(note.kind, note.body));
+    this.#passage = new SessionPassage(effects, this.#account, this.#limits, keep);
   }
 
   get state(): SessionState {
@@ -167,19 +85,11 @@ export class Session {
   }
 
   get changes(): number {
-    return this.#changes;
+    return this.#account.changes;
   }
 
   get progress(): SessionProgress {
-    return {
-      session: this.id,
-      startedAt: this.#startedAt,
-      lastActivity: Math.round(this.#startedAt + this.#lastActivity - this.#startedMono),
-      bytesToDevice: this.#bytesToDevice,
-      bytesToUser: this.#bytesToUser,
-      units: Object.fromEntries(this.#units),
-      refused: this.#refusedUnits,
-    };
+    return this.#account.progress(this.#limits.lastActivity);
   }
 
   // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +105,7 @@ export class Session {
     this.#refuse(
       code,
       errorTable[code].text,
-      record ? this.#ownRefusal(code, errorTable[code].text) : undefined,
+      record ? refusalOf(this.#setting, this.#grant, code, errorTable[code].text) : undefined,
     );
   }
 
@@ -206,8 +116,8 @@ export class Session {
       else this.#granted(decision.grant);
       return;
     }
-    if (!this.#renewing) return;
-    this.#renewing = false;
+    if (!this.#limits.renewing) return;
+    this.#limits.renewing = false;
     if (decision.decision === 'permit') this.regrant(decision.grant);
     else this.revoke(decision.refusal.reasons.join(' '));
   }
@@ -216,10 +126,9 @@ export class Session {
   undecided(code: ErrorCode): void {
     if (this.#state === 'authorising') {
       const text = `No decision could be made: ${errorTable[code].text} Try again.`;
-      this.#refuse(code, text, this.#ownRefusal(code, text));
-    } else if (this.#renewing) {
-      this.#renewing = false;
-      this.#renewAt = this.#now() + RENEW_LEAST;
+      this.#refuse(code, text, refusalOf(this.#setting, this.#grant, code, text));
+    } else if (this.#limits.renewing) {
+      this.#limits.postponeRenewal();
       this.#arm();
     }
   }
@@ -230,7 +139,7 @@ export class Session {
     if (answer.kind === 'not-durable') {
       this.#mayBeRecorded = false;
       const { text } = errorTable[answer.code];
-      this.#refuse(answer.code, text, this.#ownRefusal(answer.code, text));
+      this.#refuse(answer.code, text, refusalOf(this.#setting, this.#grant, answer.code, text));
       return;
     }
     const grant = this.#grant as Grant;
@@ -241,9 +150,9 @@ export class Session {
 
   dialled(): void {
     if (this.#state !== 'dialling') return;
-    this.#gone.device = false;
+    this.#passage.gone.device = false;
     this.#enter('open', Infinity);
-    this.#lastActivity = this.#now();
+    this.#limits.touch();
     const { gates, sources } = this.#setting;
     this.#gate = gates.open({ ...sources, grant: this.#grant as Grant });
     this.#releaseHeld();
@@ -259,38 +168,34 @@ export class Session {
 
   bytes(from: Side, bytes: Uint8Array): void {
     if (this.#state === 'open') {
-      this.#lastActivity = this.#now();
-      this.#changes++;
-      if (from === 'device') this.#deviceSpoke = true;
-      const couldBeSilent = this.#lastToDevice !== Infinity;
+      this.#limits.touch();
+      if (from === 'device') this.#limits.deviceSpoke();
       this.#apply((this.#gate as Gate).receive(from, bytes), from);
-      if (!couldBeSilent && this.#lastToDevice !== Infinity) this.#arm();
+      this.#arm();
     } else if (this.#state === 'refusing') {
       if (from === 'user') this.#apply((this.#gate as Gate).receive('user', bytes), 'user');
     } else if (this.#state !== 'closing' && this.#state !== 'ended' && from === 'user') {
-      this.#held.push(bytes);
-      this.#heldBytes += bytes.length;
-      if (this.#heldBytes >= HOLD_BYTES) this.#pause('user');
+      this.#passage.hold(bytes);
     }
   }
 
   /** One side closed its sending half. */
   closedHalf(from: Side): void {
-    if (this.#closedHalf[from]) return;
-    this.#closedHalf[from] = true;
+    if (this.#passage.closedHalf[from]) return;
+    this.#passage.closedHalf[from] = true;
     switch (this.#state) {
       case 'authorising':
       case 'recording':
       case 'dialling':
         // Someone who sent a whole message and closed its half still waits for the answer.
-        if (from === 'user' && this.#heldBytes === 0)
+        if (from === 'user' && this.#passage.heldBytes === 0)
           this.#abandon('user closed before the session was open');
         return;
       case 'refusing':
         if (from === 'user') this.#userDone();
         return;
       case 'open':
-        this.#lastActivity = this.#now();
+        this.#limits.halfClosed();
         this.#passHalfClose(from);
         this.#arm();
         return;
@@ -302,8 +207,8 @@ export class Session {
 
   /** A socket is closed for good. */
   gone(side: Side): void {
-    if (this.#gone[side]) return;
-    this.#gone[side] = true;
+    if (this.#passage.gone[side]) return;
+    this.#passage.gone[side] = true;
     switch (this.#state) {
       case 'authorising':
       case 'recording':
@@ -325,10 +230,9 @@ export class Session {
   }
 
   /** A socket that was full has room again. */
-  drained(side: Side): void {
-    this.#full[side] = false;
+  drained(): void {
     if (this.#state !== 'open' && this.#state !== 'refusing') return;
-    for (const each of SIDES) this.#resume(each);
+    for (const each of SIDES) this.#passage.resume(each);
   }
 
   /** End now, both sides, in the protocol's own way. */
@@ -336,7 +240,7 @@ export class Session {
     const code = 'SESSION_REVOKED';
     switch (this.#state) {
       case 'authorising':
-        this.#refuse(code, reason, this.#ownRefusal(code, reason));
+        this.#refuse(code, reason, refusalOf(this.#setting, this.#grant, code, reason));
         return;
       case 'recording':
       case 'dialling':
@@ -365,7 +269,7 @@ export class Session {
       return;
     }
     this.#hold(grant);
-    this.#changes++;
+    this.#account.changes++;
     this.#gate?.regrant(grant);
     this.#arm();
   }
@@ -373,9 +277,8 @@ export class Session {
   /** The time asked for with `wake` has come. */
   timer(): void {
     this.#armedFor = Infinity;
-    const now = this.#now();
-    if (this.#state === 'open') this.#checkOpen(now);
-    else if (now >= this.#stateEnds) this.#stateEnded();
+    if (this.#state === 'open') this.#checkOpen();
+    else if (this.#now() >= this.#stateEnds) this.#stateEnded();
     this.#arm();
   }
 
@@ -396,7 +299,7 @@ export class Session {
       formatEndpoint(grant.subject.source) === formatEndpoint(source);
     if (!asked) {
       const text = 'The decision was for another session.';
-      this.#refuse('INTERNAL', text, this.#ownRefusal('INTERNAL', text));
+      this.#refuse('INTERNAL', text, refusalOf(this.#setting, this.#grant, 'INTERNAL', text));
       return;
     }
     this.#hold(grant);
@@ -406,32 +309,13 @@ export class Session {
   }
 
   #denied(refusal: Refusal): void {
-    const code = refusal.code in errorTable ? (refusal.code as ErrorCode) : 'POLICY_DENIED';
+    const code = isErrorCode(refusal.code) ? refusal.code : 'POLICY_DENIED';
     this.#refuse(code, refusal.reasons.join(' '), refusal);
   }
 
-  /** Take over a grant's limits. The wall clock's instants become instants of the clock that never goes back. */
   #hold(grant: Grant): void {
-    const { clock } = this.#setting;
-    const offset = this.#now() - clock.now();
     this.#grant = grant;
-    this.#idle = grant.limits.idle;
-    this.#end = Math.min(this.#end, grant.limits.end + offset);
-    this.#renewAt = Math.max(grant.expiresAt + offset, this.#now() + RENEW_LEAST);
-  }
-
-  #ownRefusal(code: ErrorCode, reason: string): Refusal {
-    const { id, source, target } = this.#setting;
-    const subject = this.#grant?.subject;
-    return {
-      session: id,
-      ...(subject ? { subject } : {}),
-      target: this.#grant?.target ?? target,
-      code,
-      rules: this.#grant?.rules ?? [],
-      reasons: subject ? [reason] : [reason, `source ${formatEndpoint(source)}`],
-      revision: this.#grant?.revision ?? '',
-    };
+    this.#limits.hold(grant);
   }
 
   #refuse(code: ErrorCode, text: string, refusal: Refusal | undefined): void {
@@ -446,98 +330,25 @@ export class Session {
 
   /** Give the gate what the user said so far. */
   #releaseHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const bytes of held) {
+    for (const bytes of this.#passage.takeHeld()) {
       if (this.#state === 'open' || this.#state === 'refusing') this.bytes('user', bytes);
     }
-    if (this.#closedHalf.user && this.#state === 'open') this.#passHalfClose('user');
-    else if (this.#closedHalf.user && this.#state === 'refusing') this.#userDone();
-    else this.#resume('user');
+    if (this.#passage.closedHalf.user && this.#state === 'open') this.#passHalfClose('user');
+    else if (this.#passage.closedHalf.user && this.#state === 'refusing') this.#userDone();
+    else this.#passage.resume('user');
   }
 
   // ── passing ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Carry out what the gate says. `from`: the side whose bytes led to it; paused while what it fills is full. */
+  /** Carry out what the gate says; `from` is the side whose bytes led to it. */
   #apply(effects: readonly Effect[], from: Side): void {
-    const state = this.#state;
-    let ended: string | undefined;
-    let unrecorded = false;
-    if (effects.length > 1) this.#effects.cork();
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'send':
-          this.#send(effect.to, effect.bytes, from);
-          break;
-        case 'unit':
-          if (state === 'open' && !this.#unit(effect)) unrecorded = true;
-          break;
-        case 'refused':
-          if (state === 'open' && !this.#unitRefused(effect)) unrecorded = true;
-          break;
-        case 'weird':
-          this.#effects.weird(effect.name, effect.from, effect.offset, effect.detail);
-          break;
-        case 'end':
-          ended = effect.reason;
-          break;
-      }
-    }
-    if (effects.length > 1) this.#effects.uncork();
-    if (ended !== undefined) this.#close(state === 'refusing' ? this.#reason : ended, CLOSE_LIMIT);
-    else if (unrecorded && state === 'open') {
+    const open = this.#state === 'open';
+    const { ended, unrecorded } = this.#passage.carry(effects, from, open ? this.#grant : undefined);
+    if (ended !== undefined) this.#close(open ? ended : this.#reason, CLOSE_LIMIT);
+    else if (unrecorded) {
       const code = 'AUDIT_UNAVAILABLE';
       this.#cut(`${code}: too many records wait`, errorTable[code].text, CUT_LIMIT);
     }
-  }
-
-  #send(to: Side, bytes: Uint8Array, from: Side): void {
-    if (bytes.length === 0 || this.#gone[to]) return;
-    // A refused session has no device; a gate that named one would be wrong, and this line makes it harmless.
-    if (to === 'device' && this.#state !== 'open') return;
-    if (to === 'device') {
-      this.#bytesToDevice += bytes.length;
-      this.#lastToDevice = this.#lastActivity;
-    } else this.#bytesToUser += bytes.length;
-    if (this.#effects.send(to, bytes)) return;
-    this.#full[to] = true;
-    this.#pause(from);
-  }
-
-  #unit(effect: Extract<Effect, { kind: 'unit' }>): boolean {
-    if (this.#count(effect.unit) > 1) return true;
-    const { subject, target } = this.#grant as Grant;
-    const { unit, action } = effect;
-    return this.#effects.append(
-      this.#event('session.unit', { session: this.id, unit, action, subject, target }),
-    );
-  }
-
-  #unitRefused(effect: Extract<Effect, { kind: 'refused' }>): boolean {
-    this.#count(`refused ${effect.unit}`);
-    this.#refusedUnits++;
-    if (this.#refusedUnits > REFUSED_RECORDS) return true;
-    const { subject, target } = this.#grant as Grant;
-    const { unit, action, reason } = effect;
-    return this.#effects.append(
-      this.#event('session.unit.refused', {
-        session: this.id,
-        unit,
-        ...(action ? { action } : {}),
-        reason,
-        subject,
-        target,
-      }),
-    );
-  }
-
-  /** Count one unit; the count so far. Names come from the stream, so their number is bounded. */
-  #count(name: string): number {
-    const key = this.#units.has(name) || this.#units.size < UNIT_NAMES ? name : OTHER_UNITS;
-    const count = (this.#units.get(key) ?? 0) + 1;
-    this.#units.set(key, count);
-    return count;
   }
 
   #passHalfClose(from: Side): void {
@@ -545,25 +356,13 @@ export class Session {
     if (this.#state !== 'open') return;
     const other = otherSide(from);
     this.#effects.finish(other);
-    if (this.#closedHalf[other]) this.#close(`${other} closed`, CLOSE_LIMIT);
+    if (this.#passage.closedHalf[other]) this.#close(`${other} closed`, CLOSE_LIMIT);
   }
 
   #userDone(): void {
     if (this.#state !== 'refusing') return;
     this.#apply((this.#gate as Gate).closed('user'), 'user');
     if (this.#state === 'refusing') this.#close(this.#reason, CLOSE_LIMIT);
-  }
-
-  #pause(side: Side): void {
-    if (this.#paused[side]) return;
-    this.#paused[side] = true;
-    this.#effects.pause(side);
-  }
-
-  #resume(side: Side): void {
-    if (!this.#paused[side]) return;
-    this.#paused[side] = false;
-    this.#effects.resume(side);
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -575,30 +374,14 @@ export class Session {
   #enter(state: SessionState, limit: number): void {
     this.#state = state;
     this.#stateEnds = this.#now() + limit;
-    this.#changes++;
+    this.#account.changes++;
     this.#arm();
   }
 
   /** When something is due at the earliest. */
   #due(): number {
     if (this.#state === 'ended') return Infinity;
-    if (this.#state !== 'open') return this.#stateEnds;
-    return Math.min(
-      this.#end,
-      this.#renewing ? Infinity : this.#renewAt,
-      this.#idleUntil(),
-      this.#silentUntil(),
-    );
-  }
-
-  #idleUntil(): number {
-    const half = this.#closedHalf.user || this.#closedHalf.device;
-    return this.#lastActivity + (half ? Math.min(this.#idle, HALF_CLOSED_LIMIT) : this.#idle);
-  }
-
-  /** Counted from the last byte that went to the device, so that a long one-way transfer isn't cut in its middle. */
-  #silentUntil(): number {
-    return this.#deviceSpoke ? Infinity : this.#lastToDevice + this.#setting.limits.firstByteMs;
+    return this.#state === 'open' ? this.#limits.next : this.#stateEnds;
   }
 
   #arm(): void {
@@ -608,16 +391,21 @@ export class Session {
     this.#effects.wake(Math.max(1, Math.ceil(due - this.#now())));
   }
 
-  #checkOpen(now: number): void {
-    if (now >= this.#end) this.#cut('absolute limit', 'The session reached its time limit.', CLOSE_LIMIT);
-    else if (now >= this.#silentUntil()) {
-      const { text } = errorTable.DEVICE_SILENT;
-      this.#cut(`DEVICE_SILENT: ${text}`, text, CLOSE_LIMIT);
-    } else if (now >= this.#idleUntil()) {
-      this.#cut('idle limit', 'Nothing passed for too long.', CLOSE_LIMIT);
-    } else if (now >= this.#renewAt && !this.#renewing) {
-      this.#renewing = true;
-      this.#effects.authorise();
+  #checkOpen(): void {
+    switch (this.#limits.due()) {
+      case 'absolute':
+        return this.#cut('absolute limit', 'The session reached its time limit.', CLOSE_LIMIT);
+      case 'silent': {
+        const { text } = errorTable.DEVICE_SILENT;
+        return this.#cut(`DEVICE_SILENT: ${text}`, text, CLOSE_LIMIT);
+      }
+      case 'idle':
+        return this.#cut('idle limit', 'Nothing passed for too long.', CLOSE_LIMIT);
+      case 'renew':
+        this.#limits.renewing = true;
+        return this.#effects.authorise();
+      case undefined:
+        return undefined;
     }
   }
 
@@ -637,7 +425,7 @@ export class Session {
         this.#close(this.#reason, CLOSE_LIMIT);
         return;
       case 'closing':
-        for (const side of SIDES) if (!this.#gone[side]) this.#effects.reset(side);
+        for (const side of SIDES) if (!this.#passage.gone[side]) this.#effects.reset(side);
         this.#over();
         return;
       case 'open':
@@ -651,11 +439,8 @@ export class Session {
   /** End an open session with the gate's last words to both sides. `said` is what the user may hear. */
   #cut(reason: string, said: string, limit: number): void {
     const gate = this.#gate as Gate;
-    // The gate's own `end` must not decide the reason or the limit.
-    this.#effects.cork();
-    for (const effect of gate.revoke(said))
-      if (effect.kind === 'send') this.#send(effect.to, effect.bytes, 'user');
-    this.#effects.uncork();
+    // The gate's own `end` decides neither the reason nor the limit.
+    this.#passage.carry(gate.revoke(said), 'user', this.#grant);
     this.#close(reason, limit);
   }
 
@@ -669,13 +454,13 @@ export class Session {
     if (this.#state === 'closing' || this.#state === 'ended') return;
     this.#reason = reason;
     this.#finishRow(reason);
-    this.#held = [];
+    this.#passage.takeHeld();
     this.#gate = undefined;
     this.#enter('closing', limit);
     for (const side of SIDES) {
-      if (this.#gone[side]) continue;
+      if (this.#passage.gone[side]) continue;
       this.#effects.finish(side);
-      this.#resume(side);
+      this.#passage.resume(side);
     }
     this.#overWhenGone();
   }
@@ -684,16 +469,13 @@ export class Session {
   #finishRow(reason: string): void {
     if (!this.#mayBeRecorded) return;
     this.#mayBeRecorded = false;
-    const { subject, target } = this.#grant as Grant;
-    const { bytesToDevice, bytesToUser, units } = this.progress;
-    const durationMs = Math.max(0, Math.round(this.#now() - this.#startedMono));
-    const body = { session: this.id, subject, target, reason, durationMs, bytesToDevice, bytesToUser, units };
-    this.#effects.append(this.#event('session.end', body));
+    const note = this.#account.end(this.#grant as Grant, reason, this.#now());
+    this.#effects.append(this.#event(note.kind, note.body));
     this.#effects.finished(this.progress, reason);
   }
 
   #overWhenGone(): void {
-    if (this.#gone.user && this.#gone.device) this.#over();
+    if (this.#passage.gone.user && this.#passage.gone.device) this.#over();
   }
 
   #over(): void {

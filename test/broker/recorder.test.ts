@@ -22,7 +22,7 @@ const unitEvent = (unit: string): AuditEvent => ({
   kind: 'session.unit',
   at: 1,
   origin: 'broker',
-  body: { session: ID, unit, action: 'view', subject, target },
+  body: { session: ID, unit, action: 'view', rules: ['radiology'], subject, target },
 });
 const endEvent: AuditEvent = {
   kind: 'session.end',

@@ -371,7 +371,7 @@ void t.test('backpressure pauses the side that fills and resumes it on drain', (
   w.say('device', 'much');
   t.equal(w.did.at(-1), 'pause device');
   w.room.user = true;
-  w.session.drained('user');
+  w.session.drained();
   t.equal(w.did.at(-1), 'resume device');
   w.room.device = false;
   w.say('user', 'view much');
@@ -452,7 +452,7 @@ function take(w: World, [name, argument]: Step): void {
     case 'regrant':
       return session.regrant(makeGrant(time, { actions: ['view'] }));
     case 'drained':
-      return session.drained('user');
+      return session.drained();
     case 'stop':
       return session.stop();
     case 'say':

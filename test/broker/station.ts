@@ -137,7 +137,7 @@ export class Station {
       limits: { idle: 600_000, end: now + 3_600_000 },
       expiresAt: now + 3_600_000,
       rules: ['test'],
-      reasons: [],
+      denials: [],
       revision: 'r1',
       ...more,
     });

@@ -11,7 +11,7 @@ import type { Clock } from '../../src/wire/units.ts';
 import { openGate, openRefusal } from '../../src/broker/gate/gate.ts';
 import type { Effect } from '../../src/broker/gate/gate.ts';
 import { Session } from '../../src/broker/session.ts';
-import type { SessionEffects, SessionSetting } from '../../src/broker/session.ts';
+import type { SessionEffects, SessionSetting } from '../../src/broker/session-effects.ts';
 import type { Cancel, Schedule, Side } from '../../src/broker/surroundings.ts';
 
 export const ID = sessionId.parse(`s-${'0123456789abcdef'.repeat(2)}`);
@@ -82,7 +82,7 @@ export function makeGrant(time: FakeTime, wish: GrantWish = {}): Grant {
     limits: { idle: wish.idle ?? 600_000, end },
     expiresAt: wish.expiresIn === undefined ? end : now + wish.expiresIn,
     rules: ['radiology'],
-    reasons: [],
+    denials: [{ actions: ['download', 'print', 'administer'], rules: ['bedside'], reason: 'Not here.' }],
     revision: 'r1',
   });
 }

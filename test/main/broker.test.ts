@@ -270,12 +270,17 @@ void t.test('pushes: a smaller grant at the next unit, a revocation at once', as
   t.equal(s.recorded('session.unit')[0]?.unit, 'RGV^O15');
   const grant = s.recorded('session.start')[0]?.grant;
   if (!grant) throw new Error('no grant');
-  s.regrant({ ...grant, actions: ['view'], reasons: ['Your device is out of date.'] });
+  s.regrant({
+    ...grant,
+    actions: ['view'],
+    denials: [{ actions: ['modify'], rules: ['posture'], reason: 'Your device is out of date.' }],
+  });
   await s.until(() => {
     user.say(HL7_ORDER);
     return s.recorded('session.unit.refused').length > 0;
   }, 'the next order is refused');
   await user.hears(/MSA\|AR\|MSG0001/);
+  t.same(s.recorded('session.unit.refused')[0]?.rules, ['posture'], 'the policy that took it away is named');
   // A device that reads nothing any more, so that its side is stuck.
   const stuck = s.user('tcp');
   s.wishes.device = (socket) => void socket.pause();
