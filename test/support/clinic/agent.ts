@@ -87,6 +87,8 @@ export class Agent {
   constructor(namespace: Namespace) {
     const program = fileURLToPath(new URL('tcp-agent.ts', import.meta.url));
     this.#child = namespace.spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Orders to an agent that has ended go nowhere; its connections ended with it.
+    this.#child.stdin?.on('error', () => undefined);
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       const report = JSON.parse(line) as Report;
       if (report.event === 'listening') this.#listening.add(report.id);
