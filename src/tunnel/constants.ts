@@ -84,10 +84,11 @@ export const MAX_LIMITED_SOURCES = 4096;
 export const MIN_INITIATION_INTERVAL = millis(50);
 
 /**
- * What is stored of the greatest timestamp of a peer is exact, unless it was stored less than this ago: then it
- * is this far ahead, and the peer's next ones cost no write.
+ * What is stored of the greatest timestamp of a peer is exact, unless it was stored less than HURRY ago: then it
+ * is so far AHEAD that the peer's next ones cost no write.
  */
-export const TIMESTAMP_STORE_INTERVAL = seconds(2);
+export const TIMESTAMP_STORE_HURRY = seconds(4);
+export const TIMESTAMP_STORE_AHEAD = seconds(2);
 /** Stores that a peer may cause at once, and the time in which it may cause one more. */
 export const TIMESTAMP_STORE_BURST = 8;
 export const TIMESTAMP_STORE_REFILL = seconds(1);

@@ -4,12 +4,17 @@
  *
  * Stored is the timestamp itself, for a peer that keeps to REKEY_TIMEOUT. A peer that comes back sooner has one a
  * little ahead of it stored, so that its next ones need no write; after a restart in that moment it waits for its
- * clock to pass what is stored, TIMESTAMP_STORE_INTERVAL at most. A peer whose timestamps jump and make each
+ * clock to pass what is stored, TIMESTAMP_STORE_AHEAD at most. A peer whose timestamps jump and make each
  * initiation a write is refused when its tokens are used up: no peer wears out the disk.
  */
 import { after, between } from '../wire/units.ts';
 import type { MonotonicMillis } from '../wire/units.ts';
-import { TIMESTAMP_STORE_BURST, TIMESTAMP_STORE_INTERVAL, TIMESTAMP_STORE_REFILL } from './constants.ts';
+import {
+  TIMESTAMP_STORE_AHEAD,
+  TIMESTAMP_STORE_BURST,
+  TIMESTAMP_STORE_HURRY,
+  TIMESTAMP_STORE_REFILL,
+} from './constants.ts';
 import { compareTai64n, laterTai64n } from './tai64n.ts';
 
 export type Verdict =
@@ -42,9 +47,9 @@ export class ReplayGuard {
       return { kind: 'accepted' };
     }
     if (!this.#takeToken(now)) return { kind: 'too frequent' };
-    const soon = this.#storedAt !== undefined && between(this.#storedAt, now) < TIMESTAMP_STORE_INTERVAL;
+    const soon = this.#storedAt !== undefined && between(this.#storedAt, now) < TIMESTAMP_STORE_HURRY;
     this.#greatest = label;
-    this.#stored = soon ? laterTai64n(label, TIMESTAMP_STORE_INTERVAL) : label;
+    this.#stored = soon ? laterTai64n(label, TIMESTAMP_STORE_AHEAD) : label;
     this.#storedAt = now;
     return { kind: 'accepted', store: this.#stored };
   }

@@ -9,6 +9,7 @@ import { Device } from '../../src/tunnel/device.ts';
 import type { Datagram, Effect } from '../../src/tunnel/effect.ts';
 import type { OuterEndpoint } from '../../src/tunnel/endpoint.ts';
 import type { PeerSettings } from '../../src/tunnel/peer.ts';
+import type { KexPolicy } from '../../src/wire/action.ts';
 import { peerId } from '../../src/wire/ids.ts';
 import { epochMillis, millis, monotonicMillis } from '../../src/wire/units.ts';
 import type { Clock, EpochMillis, MonotonicMillis } from '../../src/wire/units.ts';
@@ -56,7 +57,18 @@ export const settings = (over: Partial<PeerSettings> & Pick<PeerSettings, 'publi
 });
 
 /** Two devices that know each other: `left` at 192.0.2.1 knows where `right`, at 192.0.2.2, is. */
-export function twoDevices(options: { psk?: number; rightPsk?: number; clock?: TestClock } = {}): {
+export function twoDevices(
+  options: {
+    psk?: number;
+    rightPsk?: number;
+    clock?: TestClock;
+    kex?: KexPolicy;
+    rightKex?: KexPolicy;
+    /** As a process before left it. */
+    rightStored?: Uint8Array;
+    leftOwnStored?: Uint8Array;
+  } = {},
+): {
   clock: TestClock;
   left: Device;
   right: Device;
@@ -65,10 +77,18 @@ export function twoDevices(options: { psk?: number; rightPsk?: number; clock?: T
   const [l, r] = [keyPair(1), keyPair(2)];
   const psk = (fill: number | undefined): { presharedKey?: SecretKey } =>
     fill === undefined ? {} : { presharedKey: new SecretKey(new Uint8Array(32).fill(fill)) };
+  const kex = (policy: KexPolicy | undefined): { kex?: KexPolicy } => (policy ? { kex: policy } : {});
   const left = new Device({
     secretKey: l.secret,
+    ...(options.leftOwnStored && { storedTimestamp: options.leftOwnStored }),
     peers: [
-      settings({ publicKey: r.public, id: peerId.parse('right'), endpoint: at(2), ...psk(options.psk) }),
+      settings({
+        publicKey: r.public,
+        id: peerId.parse('right'),
+        endpoint: at(2),
+        ...psk(options.psk),
+        ...kex(options.kex),
+      }),
     ],
     clock,
     randomBytes: randomness(11),
@@ -76,7 +96,13 @@ export function twoDevices(options: { psk?: number; rightPsk?: number; clock?: T
   const right = new Device({
     secretKey: r.secret,
     peers: [
-      settings({ publicKey: l.public, id: peerId.parse('left'), ...psk(options.rightPsk ?? options.psk) }),
+      settings({
+        publicKey: l.public,
+        id: peerId.parse('left'),
+        ...psk(options.rightPsk ?? options.psk),
+        ...kex(options.rightKex ?? options.kex),
+        ...(options.rightStored && { storedTimestamp: options.rightStored }),
+      }),
     ],
     clock,
     randomBytes: randomness(22),
