@@ -60,7 +60,7 @@ interface Line {
 function lineOf(event: AuditEvent): Line {
   switch (event.kind) {
     case 'session.start': {
-      const { subject, target, actions, rules, reasons, session } = event.body.grant;
+      const { subject, target, actions, rules, denials, session } = event.body.grant;
       return {
         subject,
         target,
@@ -68,7 +68,7 @@ function lineOf(event: AuditEvent): Line {
         action: actions.join(','),
         decision: 'permit',
         rule: rules.join(','),
-        detail: reasons.join('; '),
+        detail: denials.map((each) => `no ${each.actions.join(', ')}: ${each.reason}`).join(' '),
       };
     }
     case 'session.refused': {
@@ -83,9 +83,14 @@ function lineOf(event: AuditEvent): Line {
       };
     }
     case 'session.unit':
-      return { ...event.body, decision: 'permit', detail: event.body.unit };
+      return { ...event.body, decision: 'permit', rule: event.body.rules.join(','), detail: event.body.unit };
     case 'session.unit.refused':
-      return { ...event.body, decision: 'deny', detail: `${event.body.unit}: ${event.body.reason}` };
+      return {
+        ...event.body,
+        decision: 'deny',
+        rule: event.body.rules.join(',') || 'default',
+        detail: `${event.body.unit}: ${event.body.reason}`,
+      };
     case 'session.end': {
       const { subject, target, session, reason, durationMs, bytesToDevice, bytesToUser } = event.body;
       const detail = `${reason}, ${durationMs} ms, ${bytesToDevice} bytes to the device, ${bytesToUser} to the user`;

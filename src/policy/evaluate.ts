@@ -6,7 +6,7 @@
  */
 import { actions } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
-import type { Obligation } from '../wire/grant.ts';
+import type { Denial, Obligation } from '../wire/grant.ts';
 import type { PolicySet } from './policy-set.ts';
 import { cedarRequest } from './request.ts';
 import type { AccessRequest } from './request.ts';
@@ -18,8 +18,8 @@ export interface Evaluation {
   readonly rules: readonly string[];
   /** Ids of the policies that took an action away or failed over it, sorted; empty for the default deny. */
   readonly refusedBy: readonly string[];
-  /** `action: reason`, for every action that isn't permitted, sorted. */
-  readonly reasons: readonly string[];
+  /** Every action that isn't permitted, once for each reason; sorted by reason. */
+  readonly denials: readonly Denial[];
   /** Advice and duties. The schema has no words for them yet, so there are none. */
   readonly obligations: readonly Obligation[];
   /** What went wrong while evaluating, for the log and the health list; empty in good order. */
@@ -28,12 +28,28 @@ export interface Evaluation {
 
 const sorted = (set: ReadonlySet<string>): readonly string[] => [...set].sort();
 
+/** Gathers the actions that are denied by the same policies for the same reason. */
+class Denials {
+  readonly #groups = new Map<string, Denial>();
+
+  add(action: Action, rules: readonly string[], reason: string): void {
+    const key = JSON.stringify([reason, rules]);
+    const group = this.#groups.get(key);
+    if (group) group.actions.push(action);
+    else this.#groups.set(key, { actions: [action], rules: [...rules].sort(), reason });
+  }
+
+  list(): readonly Denial[] {
+    return [...this.#groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  }
+}
+
 export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
   const question = cedarRequest(request);
   const permitted: Action[] = [];
   const rules = new Set<string>();
   const refusedBy = new Set<string>();
-  const reasons = new Set<string>();
+  const denials = new Denials();
   const failures = new Set<string>();
 
   for (const action of actions) {
@@ -41,7 +57,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
     if (verdict.kind === 'failed') {
       const which = verdict.policies.length > 0 ? ` (${verdict.policies.join(', ')})` : '';
       for (const id of verdict.policies) refusedBy.add(id);
-      reasons.add(`${action}: A policy could not be evaluated${which}, so it is refused.`);
+      denials.add(action, verdict.policies, `A policy could not be evaluated${which}, so it is refused.`);
       failures.add(`${action}${which}: ${verdict.detail}`);
     } else if (verdict.allow) {
       permitted.push(action);
@@ -49,16 +65,16 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
     } else {
       for (const id of verdict.determining) {
         refusedBy.add(id);
-        reasons.add(`${action}: ${set.policies.get(id)?.reason ?? id}`);
+        denials.add(action, [id], set.policies.get(id)?.reason ?? id);
       }
-      if (verdict.determining.length === 0) reasons.add(`${action}: No policy permits it.`);
+      if (verdict.determining.length === 0) denials.add(action, [], 'No policy permits it.');
     }
   }
   return {
     permitted,
     rules: sorted(rules),
     refusedBy: sorted(refusedBy),
-    reasons: sorted(reasons),
+    denials: denials.list(),
     obligations: [],
     failures: sorted(failures),
   };

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { action, kexMode, protocol } from './action.ts';
+import type { Action } from './action.ts';
 import { endpoint } from './address.ts';
 import { deviceId, peerId, resourceId, sessionId, tunnelSessionId, userId } from './ids.ts';
 
@@ -49,6 +50,16 @@ export const obligation = z.strictObject({
 });
 export type Obligation = z.infer<typeof obligation>;
 
+/** Actions that a grant leaves out for one reason. */
+export const denial = z.strictObject({
+  actions: z.array(action).min(1),
+  /** Ids of the policies that took them away, sorted; empty where no policy permits them. */
+  rules: z.array(z.string()),
+  /** In words for the user. */
+  reason: z.string(),
+});
+export type Denial = z.infer<typeof denial>;
+
 export const grant = z.strictObject({
   session: sessionId,
   subject,
@@ -66,12 +77,16 @@ export const grant = z.strictObject({
   expiresAt: z.number().int().positive(),
   /** Ids of the policies that determined the permitted actions, sorted. */
   rules: z.array(z.string()).min(1),
-  /** Reasons of actions that are *not* permitted, in words for the user, sorted. */
-  reasons: z.array(z.string()),
+  /** Every action that is *not* permitted, by reason; sorted by reason. */
+  denials: z.array(denial),
   /** Revision of the policy set that decided. */
   revision: z.string(),
 });
 export type Grant = z.infer<typeof grant>;
+
+/** Why `action` isn't permitted; an empty list when it is, or when nobody said. */
+export const denialsOf = (grant: Grant, action: Action): Denial[] =>
+  grant.denials.filter((each) => each.actions.includes(action));
 
 /** A decision that permits nothing. `rules` is empty for the default deny. */
 export const refusal = z.strictObject({

@@ -43,7 +43,7 @@ export const sessionStart = (at: number): AuditEvent =>
         limits: { idle: 900_000, end: at + 43_200_000 },
         expiresAt: at + 3_600_000,
         rules: ['radiology.pacs'],
-        reasons: ['download needs posture good'],
+        denials: [{ actions: ['download'], rules: ['posture.major'], reason: 'posture is not good' }],
         revision: 'r1',
       },
     },

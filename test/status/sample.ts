@@ -55,7 +55,10 @@ function sessionOf(i: number, text?: string): object {
       limits: { idle: 900_000, end: NOW + 3_600_000 },
       expiresAt: NOW + 1_800_000,
       rules: ['radiology.pacs'],
-      reasons: text === undefined ? (i % 4 === 0 ? ['download needs posture good'] : []) : [text],
+      denials:
+        text === undefined && i % 4 > 0
+          ? []
+          : [{ actions: ['download'], rules: ['posture.major'], reason: text ?? 'posture is not good' }],
       revision: 'r1',
     },
     progress: {

@@ -1,5 +1,6 @@
 /** May a grant do what a unit needs, and the words for when it may not. */
 import type { Action } from '../../wire/action.ts';
+import { denialsOf } from '../../wire/grant.ts';
 import type { Grant } from '../../wire/grant.ts';
 
 /** Undefined when everything in `needed` is granted, otherwise the first that isn't, and why. */
@@ -9,8 +10,8 @@ export function missing(
 ): { action: Action; reason: string } | undefined {
   const action = needed.find((each) => !grant.actions.includes(each));
   if (action === undefined) return undefined;
-  const why = grant.reasons.join('; ');
-  return { action, reason: `${action} is not permitted${why === '' ? '' : `: ${why}`}` };
+  const why = denialsOf(grant, action).map((each) => each.reason);
+  return { action, reason: [`${action} is not permitted`, ...why].join(': ') };
 }
 
 /** The reason when no grant could permit a unit. */

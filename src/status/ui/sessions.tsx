@@ -48,7 +48,11 @@ const columns = (now: number): readonly Column<SessionRow>[] => [
     cell: ({ grant }) => (
       <>
         {grant.actions.join(', ')}
-        {grant.reasons.length > 0 && <small>{grant.reasons.join('; ')}</small>}
+        {grant.denials.map((each) => (
+          <small key={each.reason}>
+            no {each.actions.join(', ')}: {each.reason}
+          </small>
+        ))}
       </>
     ),
   },

@@ -1,4 +1,5 @@
 /** What gate tests need around a gate: a grant made to measure, sources that never change, and ways to read effects. */
+import { actions as allActions } from '../../../src/wire/action.ts';
 import type { Action, Protocol } from '../../../src/wire/action.ts';
 import { grant as grantSchema } from '../../../src/wire/grant.ts';
 import type { Grant } from '../../../src/wire/grant.ts';
@@ -9,6 +10,7 @@ import type { Effect, Gate, GateSources, Side } from '../../../src/broker/gate/g
 export const NOW = epochMillis(1_800_000_000_000);
 
 export function grantOf(protocol: Protocol, actions: readonly Action[], reasons: string[] = []): Grant {
+  const left = allActions.filter((each) => !actions.includes(each));
   return grantSchema.parse({
     session: `s-${'0123456789abcdef'.repeat(2)}`,
     subject: {
@@ -32,7 +34,7 @@ export function grantOf(protocol: Protocol, actions: readonly Action[], reasons:
     limits: { idle: 60_000, end: NOW + 3_600_000 },
     expiresAt: NOW + 3_600_000,
     rules: ['rule-1'],
-    reasons,
+    denials: left.length === 0 ? [] : reasons.map((reason) => ({ actions: left, rules: ['rule-2'], reason })),
     revision: 'r1',
   });
 }
