@@ -37,6 +37,7 @@ export const errorTable = {
   SESSION_LIMIT: row('Too many sessions are open.', 'caller', true),
   SESSION_UNKNOWN: row('There is no such session.', 'caller', false),
   DEVICE_UNKNOWN: row('There is no such device.', 'caller', false),
+  PEER_UNKNOWN: row('There is no such peer.', 'caller', false),
 
   DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
   DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
@@ -120,6 +121,7 @@ export function exitCodeOf(e: unknown): number {
       return exitCodes.noPerm;
     case 'SESSION_UNKNOWN':
     case 'DEVICE_UNKNOWN':
+    case 'PEER_UNKNOWN':
       return exitCodes.noInput;
     case 'IPC_UNREACHABLE':
     case 'IPC_TIMEOUT':
