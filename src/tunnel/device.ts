@@ -202,7 +202,7 @@ export class Device {
   /** An operator says that the peer's clock went back: its next initiation is accepted whatever its timestamp. */
   resetClock(id: PeerId): Effect[] {
     const peer = this.#byId.get(id);
-    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    if (!peer) throw new Fault('PEER_UNKNOWN', id);
     peer.replays.reset();
     this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: undefined });
     return this.#drain();

@@ -415,7 +415,7 @@ void t.test('a peer whose clock went back: refused, until an operator resets it'
     target.resetClock(peerId.parse('left')).map((e) => ({ ...e, owner: undefined })),
     [{ kind: 'storeTimestamp', owner: undefined, label: undefined }],
   );
-  t.throws(() => target.resetClock(peerId.parse('nobody')), { code: 'UNKNOWN_PEER' });
+  t.throws(() => target.resetClock(peerId.parse('nobody')), { code: 'PEER_UNKNOWN' });
   early.ms += 5400;
   back.tick();
   t.ok(keysOf(deliver(target, { from: LEFT, bytes: sentBy(workAll(back)) })));
