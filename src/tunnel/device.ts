@@ -37,38 +37,28 @@ import {
 } from './constants.ts';
 import { CookieChecker } from './cookie.ts';
 import type { RandomBytes } from './cookie.ts';
-import type { Datagram, Effect, PeerActivity, Refusal, RefusalReason } from './effect.ts';
+import type {
+  Datagram,
+  DeviceCounters,
+  DeviceOptions,
+  Effect,
+  PeerActivity,
+  Refusal,
+  RefusalReason,
+} from './effect.ts';
 import { endpointText, sameEndpoint } from './endpoint.ts';
 import type { OuterEndpoint } from './endpoint.ts';
 import { Initiator, Responder, remoteStatic } from './handshake.ts';
 import type { Outcome } from './handshake.ts';
 import { IndexTable } from './index-table.ts';
 import { Intake } from './intake.ts';
-import type { IntakeCounters } from './intake.ts';
 import type { Keypair } from './keypair.ts';
 import { encodeInitiation, encodeResponse } from './message.ts';
 import type { CookieReply, HandshakeMessage, Initiation, Response } from './message.ts';
 import { Peer } from './peer.ts';
-import type { PeerSettings } from './peer.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { Tai64nClock } from './tai64n.ts';
 import type { TimerAction } from './timers.ts';
-
-export interface DeviceOptions {
-  readonly secretKey: SecretKey;
-  /** Our own last timestamp as an earlier process stored it. */
-  readonly storedTimestamp?: Uint8Array;
-  readonly peers: readonly PeerSettings[];
-  readonly clock: Clock;
-  readonly randomBytes: RandomBytes;
-}
-
-export interface DeviceCounters extends IntakeCounters {
-  initiationsSent: number;
-  responsesSent: number;
-  sessions: number;
-  refused: number;
-}
 
 export class Device {
   readonly publicKey: PublicKey;
@@ -197,6 +187,15 @@ export class Device {
       this.#initiate(peer, now);
     }
     return this.#drain();
+  }
+
+  /** Takes effect with the next handshake; live sessions aren't touched. Takes over the key. */
+  changePresharedKey(id: PeerId, key: SecretKey): void {
+    const peer = this.#byId.get(id);
+    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    // The attempt under way, if any, is repeated in its time.
+    this.#dropPending(peer);
+    peer.changePresharedKey(key);
   }
 
   /** An operator says that the peer's clock went back: its next initiation is accepted whatever its timestamp. */

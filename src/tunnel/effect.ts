@@ -3,9 +3,14 @@
  * that a native transport's methods take them as they are.
  */
 import type { PublicKey } from '../crypto/public-key.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import type { Clock } from '../wire/units.ts';
 import type { PeerId, PublicKeyText } from '../wire/ids.ts';
 import type { TunnelSession } from '../wire/messages.ts';
+import type { RandomBytes } from './cookie.ts';
 import type { OuterEndpoint } from './endpoint.ts';
+import type { IntakeCounters } from './intake.ts';
+import type { PeerSettings } from './peer.ts';
 
 /** Why a handshake message of ours or theirs went nowhere; `tunnel.refused` carries it. */
 export type RefusalReason =
@@ -81,4 +86,20 @@ export interface PeerActivity {
   readonly endpoint?: OuterEndpoint;
   /** The keypair that received last. */
   readonly localIndex?: number;
+}
+
+export interface DeviceOptions {
+  readonly secretKey: SecretKey;
+  /** Our own last timestamp as an earlier process stored it. */
+  readonly storedTimestamp?: Uint8Array;
+  readonly peers: readonly PeerSettings[];
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+}
+
+export interface DeviceCounters extends IntakeCounters {
+  initiationsSent: number;
+  responsesSent: number;
+  sessions: number;
+  refused: number;
 }

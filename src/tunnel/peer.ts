@@ -45,7 +45,7 @@ export interface Pending {
 export class Peer {
   readonly number: number;
   readonly id: PeerId;
-  readonly remote: RemoteStatic;
+  remote: RemoteStatic;
   readonly kex: KexPolicy;
   readonly cookies: CookieGenerator;
   readonly timers: PeerTimers;
@@ -78,6 +78,13 @@ export class Peer {
   /** Every handshake with the peer is a hybrid one, or none is. */
   get hybrid(): boolean {
     return this.kex === 'hybrid-required';
+  }
+
+  /** The old key is wiped: no handshake may be under way. */
+  changePresharedKey(key: SecretKey): void {
+    const { psk } = this.remote;
+    this.remote = { ...this.remote, psk: key };
+    psk.wipe();
   }
 
   /** Take note of what the transport did; true when a new handshake should follow from it. */

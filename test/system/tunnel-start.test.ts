@@ -60,6 +60,12 @@ const cases: readonly (readonly [string, string, string, () => void])[] = [
     () => writeFileSync(keyFile, 'A'.repeat(1_000_000)),
   ],
   ['an empty pre-shared key', pskFile, 'not a key', () => writeFileSync(pskFile, '')],
+  [
+    'a pre-shared key of zeros',
+    pskFile,
+    'is none',
+    () => writeFileSync(pskFile, Buffer.alloc(32).toString('base64')),
+  ],
   ['a pre-shared key that others may read', pskFile, 'mode 644', () => chmodSync(pskFile, 0o644)],
 ];
 

@@ -1,6 +1,9 @@
 /** Two devices on a bad network for a long simulated time: the session lives, the keys change, nothing leaks. */
 import t from 'tap';
+import { SecretKey } from '../../src/crypto/secret-key.ts';
 import { Device } from '../../src/tunnel/device.ts';
+import type { KexPolicy } from '../../src/wire/action.ts';
+import type { OuterEndpoint } from '../../src/tunnel/endpoint.ts';
 import { peerId } from '../../src/wire/ids.ts';
 import { millis, seconds } from '../../src/wire/units.ts';
 import { Host, Network } from './simulation.ts';
@@ -16,16 +19,21 @@ interface World {
 
 const perfect: Conditions = { loss: 0, delay: [10, 20] };
 
-function rightDevice(clock: TestClock, seed: number): Device {
+function rightDevice(clock: TestClock, seed: number, kex: KexPolicy = 'classical'): Device {
   return new Device({
     secretKey: keyPair(2).secret,
-    peers: [settings({ publicKey: keyPair(1).public, id: peerId.parse('left') })],
+    peers: [settings({ publicKey: keyPair(1).public, id: peerId.parse('left'), kex })],
     clock,
     randomBytes: randomness(seed),
   });
 }
 
-function world(seed: number, conditions: Conditions, persistentKeepalive = millis(0)): World {
+function world(
+  seed: number,
+  conditions: Conditions,
+  persistentKeepalive = millis(0),
+  kex: KexPolicy = 'classical',
+): World {
   const clock = new TestClock();
   const network = new Network(clock, randomness(seed), conditions);
   const left = new Host(
@@ -37,6 +45,7 @@ function world(seed: number, conditions: Conditions, persistentKeepalive = milli
           id: peerId.parse('right'),
           endpoint: at(2),
           persistentKeepalive,
+          kex,
         }),
       ],
       clock,
@@ -45,7 +54,7 @@ function world(seed: number, conditions: Conditions, persistentKeepalive = milli
     at(1),
     network,
   );
-  const right = new Host(rightDevice(clock, seed + 2), at(2), network);
+  const right = new Host(rightDevice(clock, seed + 2, kex), at(2), network);
   network.hosts.push(left, right);
   left.apply(left.device.start());
   right.apply(right.device.start());
@@ -67,13 +76,24 @@ for (const [name, conditions, least] of [
   ['a network that loses 40 %', { loss: 0.4, delay: [10, 300] }, 0.25],
 ] as const) {
   void t.test(`1000 s on ${name}`, (t) => {
-    for (const seed of [1, 2, 3]) {
-      const w = world(seed, conditions);
+    for (const [seed, kex] of [
+      [1, 'classical'],
+      [2, 'classical'],
+      [3, 'classical'],
+      [4, 'hybrid-required'],
+      [5, 'hybrid-required'],
+    ] as const) {
+      const w = world(seed, conditions, millis(0), kex);
       w.network.run(1_000_000, talk(w));
       w.network.conditions = perfect;
       w.network.run(20_000);
       t.ok(w.left.received.length >= 1000 * least, `${w.left.received.length} of 1000 answers`);
       t.ok(w.left.sessions.length >= 8, `${w.left.sessions.length} sessions`);
+      const ran = kex === 'classical' ? 'classical' : 'hybrid';
+      t.ok(
+        [...w.left.sessions, ...w.right.sessions].every((s) => s.kex === ran),
+        `every one of them ${ran}`,
+      );
       const known = new Set(w.right.sessions.map((s) => s.tunnelSession));
       const both = w.left.sessions.filter((s) => known.has(s.tunnelSession));
       t.ok(both.length >= w.left.sessions.length - 2, 'both ends tell of the same sessions');
@@ -167,3 +187,54 @@ void t.test('persistent keepalive keeps a session through silence', (t) => {
   t.ok(w.right.device.status()[0]?.session, 'the far end can call at any time');
   t.end();
 });
+
+void t.test(
+  'a pre-shared key that changes on both ends: the next handshake uses it, and nothing is cut',
+  (t) => {
+    for (const kex of ['classical+psk', 'hybrid-required'] as const) {
+      const clock = new TestClock();
+      const network = new Network(clock, randomness(10), perfect);
+      const make = (
+        own: number,
+        other: number,
+        psk: number,
+        seed: number,
+        endpoint?: OuterEndpoint,
+      ): Device =>
+        new Device({
+          secretKey: keyPair(own).secret,
+          peers: [
+            settings({
+              publicKey: keyPair(other).public,
+              kex,
+              presharedKey: new SecretKey(new Uint8Array(32).fill(psk)),
+              ...(endpoint && { endpoint }),
+            }),
+          ],
+          clock,
+          randomBytes: randomness(seed),
+        });
+      const left = new Host(make(1, 2, 1, 11, at(2)), at(1), network);
+      const right = new Host(make(2, 1, 1, 12), at(2), network);
+      network.hosts.push(left, right);
+      left.apply(left.device.start());
+      const w = { clock, network, left, right };
+      const each = talk(w);
+      network.run(30_000, each);
+      const { length } = left.received;
+      t.ok(length >= 29);
+      for (const host of [left, right])
+        host.device.changePresharedKey(
+          settings({ publicKey: keyPair(1).public }).id,
+          new SecretKey(new Uint8Array(32).fill(2)),
+        );
+      network.run(60_000, each);
+      t.ok(left.received.length >= length + 59, 'the live session goes on');
+      t.equal(left.sessions.length, 1);
+      network.run(60_000, each);
+      t.equal(left.sessions.length, 2, 'and is renewed in its time');
+      t.ok(left.received.length >= length + 119, 'without a packet lost');
+    }
+    t.end();
+  },
+);

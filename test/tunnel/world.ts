@@ -124,9 +124,9 @@ export class World {
     await this.#writeKey('other-psk', (await run('wg', ['genpsk'])).stdout);
     this.#audit = await serve({
       path: this.path('audit/audit.sock'),
-      verbs: auditVerbs,
+      verbs: { 'audit.append': auditVerbs['audit.append'] },
       pushes: auditPushes,
-      access: { 'audit.append': ['tunnel'], 'audit.head': [], 'audit.read': [], 'audit.checkpoint': [] },
+      access: { 'audit.append': ['tunnel'] },
       uids: this.#uids(),
       log: silentLog,
       handlers: {
@@ -134,11 +134,6 @@ export class World {
           if (!this.auditing) throw new Fault('AUDIT_STORAGE_FULL');
           this.events.push(...events);
           return { first: this.events.length, head: { size: this.events.length, root: '', time: 0 } };
-        },
-        'audit.head': () => ({ size: 0, root: '', time: 0 }),
-        'audit.read': () => ({ records: [] }),
-        'audit.checkpoint': () => {
-          throw new Fault('AUDIT_UNAVAILABLE');
         },
       },
     });
