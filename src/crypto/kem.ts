@@ -6,7 +6,7 @@
  * (implicit rejection, section 6.3), and the AEAD after it is what notices. An encapsulation key with a coefficient
  * past the modulus is refused (section 7.2).
  *
- * About a millisecond an operation in JavaScript: for handshakes, never for packets.
+ * About half a millisecond an operation in JavaScript: for handshakes, never for packets.
  */
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { Fault } from '../wire/errors.ts';

@@ -64,10 +64,10 @@ export const MAX_ARRIVALS = 4096;
 export const MAX_ADMITTED = 256;
 /**
  * One turn of the event loop looks at this many arrivals (tens of microseconds each) and does this many
- * handshakes (about 3 ms each): other work of the process waits less than 10 ms.
+ * handshakes (about a millisecond each): other work of the process waits less than 10 ms.
  */
 export const ARRIVALS_PER_TURN = 64;
-export const HANDSHAKES_PER_TURN = 2;
+export const HANDSHAKES_PER_TURN = 6;
 
 /** Under load (section 5.3) begins when this many admitted handshakes or arrivals wait, and lasts this long. */
 export const LOAD_ADMITTED = 32;

@@ -17,7 +17,7 @@
  * `kex` of an outcome is what ran.
  *
  * Nothing here throws on what a peer sent and nothing is remembered from a message that isn't authentic.
- * `ss` is the same for the life of a peer and costs a millisecond: it is computed once, in `remoteStatic`.
+ * `ss` is the same for the life of a peer: it is computed once, in `remoteStatic`.
  */
 import { CIPHERTEXT_BYTES, ENCAPSULATION_KEY_BYTES, encapsulate } from '../crypto/kem.ts';
 import type { DecapsulationKey } from '../crypto/kem.ts';

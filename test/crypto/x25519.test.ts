@@ -3,7 +3,15 @@ import { createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'n
 import t from 'tap';
 import { PublicKey } from '../../src/crypto/public-key.ts';
 import { SecretKey } from '../../src/crypto/secret-key.ts';
-import { dh, generateKeyPair, publicKeyOf } from '../../src/crypto/x25519.ts';
+import {
+  dh,
+  engine,
+  generateKeyPair,
+  knowsAnswers,
+  noble,
+  openssl,
+  publicKeyOf,
+} from '../../src/crypto/x25519.ts';
 import { publicKeyText } from '../../src/wire/ids.ts';
 import { hex, readVectors, toHex } from './vectors.ts';
 
@@ -16,15 +24,46 @@ interface Wycheproof {
 const shared = (secret: SecretKey, remote: PublicKey): string | undefined =>
   dh(secret, remote)?.use((b) => toHex(b));
 
-void t.test('Wycheproof', (t) => {
-  const tests = (readVectors('wycheproof/x25519_test.json') as Wycheproof).testGroups.flatMap((g) => g.tests);
-  t.ok(tests.length > 500);
-  const wrong = tests.filter((test) => {
-    const expected = /^0+$/.test(test.shared) ? undefined : test.shared;
-    const remote = PublicKey.fromBytes(hex(test.public)) as PublicKey;
-    return shared(new SecretKey(hex(test.private)), remote) !== expected;
+for (const each of [openssl, noble]) {
+  void t.test(`Wycheproof: ${each.name}`, (t) => {
+    const tests = (readVectors('wycheproof/x25519_test.json') as Wycheproof).testGroups.flatMap(
+      (g) => g.tests,
+    );
+    t.ok(tests.length > 500);
+    const wrong = tests.filter((test) => {
+      const expected = /^0+$/.test(test.shared) ? undefined : test.shared;
+      return toHex(each.shared(hex(test.private), hex(test.public))) !== expected;
+    });
+    t.same(wrong, [], 'every shared secret, and none where it would be zero');
+    t.end();
   });
-  t.same(wrong, [], 'every shared secret, and none where it would be zero');
+}
+
+void t.test('OpenSSL does the work, and only when it knows the answers', (t) => {
+  t.equal(engine.name, 'openssl');
+  t.ok(knowsAnswers(openssl));
+  t.ok(knowsAnswers(noble));
+  const flipped = (bytes: Uint8Array): Uint8Array => bytes.map((b, i) => (i === 31 ? b ^ 1 : b));
+  t.notOk(knowsAnswers({ ...openssl, publicKey: (s) => flipped(openssl.publicKey(s)) }));
+  t.notOk(
+    knowsAnswers({
+      ...openssl,
+      shared: (s, p) => {
+        const value = openssl.shared(s, p);
+        return value && flipped(value);
+      },
+    }),
+  );
+  t.notOk(knowsAnswers({ ...openssl, shared: (s, p) => openssl.shared(s, p) ?? new Uint8Array(32) }));
+  const broken = (): never => {
+    throw new Error('no such thing');
+  };
+  t.notOk(knowsAnswers({ ...openssl, shared: broken }));
+  for (let i = 0; i < 20; i++) {
+    const [a, b] = [randomBytes(32), randomBytes(32)];
+    t.equal(toHex(openssl.publicKey(a)), toHex(noble.publicKey(a)));
+    t.equal(toHex(openssl.shared(a, b)), toHex(noble.shared(a, b)), 'any 32 bytes are a public key');
+  }
   t.end();
 });
 
