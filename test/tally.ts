@@ -26,8 +26,8 @@ for (const file of process.argv.slice(2)) {
   for (const line of text.split('\n')) {
     const subtest = /^# Subtest: (.*)$/.exec(line);
     if (subtest?.[1] !== undefined) name = subtest[1];
-    if (/^\s*not ok /.test(line) && !/# (?:TODO|SKIP)/i.test(line)) faults.push(`${name}: ${line.trim()}`);
-    else if (/^\s*(?:not )?ok .*# (?:TODO|SKIP)/i.test(line)) faults.push(`${name}: ${line.trim()}`);
+    if (/^\s*not ok /.test(line) && !/# (?:SKIP|TODO)/i.test(line)) faults.push(`${name}: ${line.trim()}`);
+    else if (/^\s*(?:not )?ok .*# (?:SKIP|TODO)/i.test(line)) faults.push(`${name}: ${line.trim()}`);
   }
 }
 

@@ -207,8 +207,14 @@ export class Control {
   async tick(): Promise<void> {
     const { clock } = this.#ports;
     const now = clock.monotonic();
-    for (const session of this.#registry.sweep(clock.now(), now))
+    for (const { grant, progress, reason } of this.#registry.sweep(clock.now(), now)) {
+      const { session, subject, target } = grant;
       this.#ports.log.warn({ session }, 'a session was lost with its broker');
+      const { startedAt, lastActivity, bytesToDevice, bytesToUser, units } = progress;
+      const durationMs = Math.max(0, lastActivity - startedAt);
+      const counted = { durationMs, bytesToDevice, bytesToUser, units };
+      this.#journal.write('session.end', { session, subject, target, reason, ...counted });
+    }
     const due = (at: number): boolean => now - at >= POLL;
     const asking: Promise<void>[] = [];
     if (due(this.#polledAt.tunnel)) asking.push(this.#refresh());
@@ -331,8 +337,10 @@ export class Control {
   async #askAudit(): Promise<void> {
     this.#polledAt.audit = this.#ports.clock.monotonic();
     try {
-      this.#head = await this.#ports.audit.head();
+      const { head, health } = await this.#ports.audit.status();
+      this.#head = head ?? this.#head;
       this.#present('audit', 'The audit process answers.');
+      this.#health.report('audit', health);
     } catch (error) {
       if (!isFault(error)) throw error;
       if (error.code === 'IPC_UNREACHABLE' || error.code === 'IPC_TIMEOUT') this.#gone('audit');

@@ -5,10 +5,10 @@
 import type { z } from 'zod';
 import type { LocalTime } from '../policy/request.ts';
 import type { Endpoint } from '../wire/address.ts';
-import type { AuditEvent, TreeHead } from '../wire/audit-event.ts';
+import type { AuditEvent } from '../wire/audit-event.ts';
 import type { Grant } from '../wire/grant.ts';
 import type { PeerId, SessionId } from '../wire/ids.ts';
-import type { controlVerbs, tunnelVerbs } from '../wire/messages.ts';
+import type { auditVerbs, controlVerbs, tunnelVerbs } from '../wire/messages.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
 
 export interface Log {
@@ -20,6 +20,8 @@ export interface Log {
 
 export type TunnelStatus = z.output<(typeof tunnelVerbs)['tunnel.status']['answer']>;
 
+export type AuditStatus = z.output<(typeof auditVerbs)['audit.status']['answer']>;
+
 /** The tunnel process. Each call rejects with a Fault when it isn't there. */
 export interface TunnelPort {
   /** Waits at most `timeoutMs`, for the connection too. */
@@ -30,7 +32,7 @@ export interface TunnelPort {
 export interface AuditPort {
   /** Resolves when the events are durable. */
   append(events: readonly AuditEvent[]): Promise<void>;
-  head(): Promise<TreeHead>;
+  status(): Promise<AuditStatus>;
 }
 
 /** Pushes to the broker; they are lost when it isn't there, and made good when it announces its sessions again. */

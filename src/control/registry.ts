@@ -24,6 +24,13 @@ interface Live {
   revoked?: string;
 }
 
+/** A session that went down with its broker: its counters are those of the last report. */
+export interface Lost {
+  readonly grant: Grant;
+  readonly progress: SessionProgress;
+  readonly reason: string;
+}
+
 export class Registry {
   readonly #limit: number;
   readonly #live = new Map<SessionId, Live>();
@@ -100,15 +107,16 @@ export class Registry {
     this.#changedAt = now;
   }
 
-  /** End sessions whose broker is gone for good. */
-  sweep(now: EpochMillis, monotonic: MonotonicMillis): SessionId[] {
+  /** End sessions whose broker is gone for good, and say what was last known of them. */
+  sweep(now: EpochMillis, monotonic: MonotonicMillis): Lost[] {
     if (this.#changedAt === undefined || between(this.#changedAt, monotonic) < SETTLE) return [];
     this.#changedAt = undefined;
-    const lost: SessionId[] = [];
-    for (const [session, row] of this.#live) {
+    const lost: Lost[] = [];
+    for (const row of this.#live.values()) {
       if (row.connection === this.#connection) continue;
-      lost.push(session);
-      this.ended(row.progress, 'the broker process ended', now);
+      const reason = 'the broker process ended';
+      lost.push({ grant: row.grant, progress: row.progress, reason });
+      this.ended(row.progress, reason, now);
     }
     return lost;
   }

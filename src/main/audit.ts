@@ -18,7 +18,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { z } from 'zod';
 import { originOf, signCheckpoint } from '../audit/checkpoint.ts';
+import { AuditHealth } from '../audit/health.ts';
 import { AuditLog } from '../audit/log.ts';
 import { formatVerifierKey, generateSigningKey, openSigner } from '../audit/note.ts';
 import type { NoteSigner } from '../audit/note.ts';
@@ -31,7 +33,8 @@ import { version } from '../platform/version.ts';
 import { openStore } from '../store/store.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditEvent } from '../wire/audit-event.ts';
-import { Fault, isFault } from '../wire/errors.ts';
+import { Fault, errorTable, isFault } from '../wire/errors.ts';
+import type { ErrorCode } from '../wire/errors.ts';
 import { processNames } from '../wire/ids.ts';
 import { auditPushes, auditVerbs } from '../wire/messages.ts';
 import { between, seconds } from '../wire/units.ts';
@@ -82,13 +85,16 @@ function readSigner(file: string, name: string): NoteSigner {
   return openSigner(name, pem);
 }
 
+/** Bytes free on the file system of `folder`. */
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
 function open({ config, clock }: ProcessContext): Opened {
   const folder = join(config.stateDir, 'audit');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const freeBytes = (): number => {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  };
+  const freeBytes = (): number => freeBytesOf(folder);
   const signer = readSigner(join(folder, 'checkpoint.key'), originOf(config.site.id));
   const store = openStore({ file: join(folder, 'audit.db'), schema: auditSchema });
   try {
@@ -113,7 +119,8 @@ runProcess('audit', async (context) => {
   const { config, log, clock } = context;
   let opened: Opened | undefined;
   let reason = new Fault('AUDIT_UNAVAILABLE', 'not open yet');
-  let refusing: string | undefined;
+  let refusing: ErrorCode | undefined;
+  const health = new AuditHealth(clock);
   let signedSize = 0;
   let signedAt: MonotonicMillis = clock.monotonic();
 
@@ -179,6 +186,27 @@ runProcess('audit', async (context) => {
     }
   };
 
+  const status = (): z.input<(typeof auditVerbs)['audit.status']['answer']> => {
+    let freeBytes: number | undefined;
+    try {
+      freeBytes = freeBytesOf(join(config.stateDir, 'audit'));
+    } catch (err) {
+      log.debug({ err }, 'free space');
+    }
+    const { reserveBytes } = config.audit;
+    const closed = opened ? opened.log.fault : reason;
+    const full = refusing === undefined ? undefined : errorTable[refusing].text;
+    return {
+      ...(opened && { head: opened.log.head }),
+      health: health.list({
+        refusing: closed?.message ?? full,
+        freeBytes,
+        reserveBytes,
+        size: opened?.log.head.size ?? 0,
+      }),
+    };
+  };
+
   const tick = (): void => {
     if (!opened) {
       if (reason.retry) tryOpen();
@@ -199,6 +227,7 @@ runProcess('audit', async (context) => {
     access: {
       'audit.append': processNames,
       'audit.head': readers,
+      'audit.status': readers,
       'audit.read': readers,
       'audit.checkpoint': readers,
     },
@@ -213,6 +242,7 @@ runProcess('audit', async (context) => {
         return append(events);
       },
       'audit.head': () => current().log.head,
+      'audit.status': status,
       'audit.read': ({ from, limit }) => ({ records: current().log.read(from, limit) }),
       'audit.checkpoint': () => {
         const note = current().log.checkpoint;

@@ -85,7 +85,7 @@ runProcess('control', async ({ config, log, clock }) => {
         if (!audit.connected) throw new Fault('IPC_UNREACHABLE', 'audit');
         await audit.call('audit.append', { events: [...events] }, { timeoutMs: APPEND_TIMEOUT_MS });
       },
-      head: () => audit.call('audit.head', {}, { timeoutMs: HEAD_TIMEOUT_MS }),
+      status: () => audit.call('audit.status', {}, { timeoutMs: HEAD_TIMEOUT_MS }),
     },
     broker: {
       revoke: (session, reason) => server.push('session.revoke', { session, reason }, 'broker'),

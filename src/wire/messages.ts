@@ -102,6 +102,8 @@ export const auditVerbs = {
     z.strictObject({ first: z.number().int(), head: treeHead }),
   ),
   'audit.head': verb(nothing, treeHead),
+  /** Answers also while the log is closed; then there is no head. */
+  'audit.status': verb(nothing, z.strictObject({ head: treeHead.optional(), health: z.array(healthItem) })),
   'audit.read': verb(
     z.strictObject({ from: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) }),
     z.strictObject({ records: z.array(auditRecord) }),

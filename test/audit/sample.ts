@@ -72,5 +72,13 @@ export const unitRefused = (at: number): AuditEvent =>
     kind: 'session.unit.refused',
     at,
     origin: 'broker',
-    body: { session, unit: 'C-STORE', action: 'modify', reason: 'not permitted', subject, target },
+    body: {
+      session,
+      unit: 'C-STORE',
+      action: 'modify',
+      rules: ['posture.major'],
+      reason: 'not permitted',
+      subject,
+      target,
+    },
   });

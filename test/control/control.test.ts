@@ -247,6 +247,14 @@ void t.test('the broker goes and comes back: what it does not announce again has
     { grant: { session: lost.session }, ended: { reason: 'the broker process ended' } },
   ]);
   t.notOk(rows[0]?.ended);
+  await w.tick();
+  const ends = w.events.filter((event) => event.kind === 'session.end');
+  t.match(
+    ends,
+    [{ origin: 'control', body: { session: lost.session, reason: 'the broker process ended' } }],
+    'the log has an end for a start whose broker is gone',
+  );
+  t.equal(ends.length, 1);
 });
 
 void t.test(

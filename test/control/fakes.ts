@@ -14,6 +14,7 @@ import type { SessionId } from '../../src/wire/ids.ts';
 import { tunnelSession } from '../../src/wire/messages.ts';
 import type { SessionProgress, TunnelSession } from '../../src/wire/messages.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
+import type { HealthItem } from '../../src/wire/health.ts';
 import type { HostObservation } from '../../src/wire/observation.ts';
 import { epochMillis, monotonicMillis } from '../../src/wire/units.ts';
 import type { Clock } from '../../src/wire/units.ts';
@@ -199,9 +200,10 @@ export function world(options: WorldOptions = {}): World {
         if (w.audit !== 'up') throw new Fault(w.audit);
         events.push(...more);
       },
-      head: async () => {
+      status: async () => {
         if (w.audit !== 'up') throw new Fault(w.audit);
-        return { size: events.length, root: '00', time: 0 };
+        const disk: HealthItem = { item: 'audit.disk', level: 'ok', text: 'Room enough.', since: 0 };
+        return { head: { size: events.length, root: '00', time: 0 }, health: [disk] };
       },
     },
     broker: {

@@ -201,7 +201,7 @@ void t.test('journal: order, retries, bounds, what is never taken', async (t) =>
         if (answer !== 'up') throw answer;
         for (const e of events) if (e.kind === 'process.stop') taken.push(e.body.reason);
       },
-      head: () => Promise.reject(new Fault('IPC_UNREACHABLE')),
+      status: () => Promise.reject(new Fault('IPC_UNREACHABLE')),
     },
     clock,
     log,

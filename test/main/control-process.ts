@@ -182,6 +182,7 @@ export async function startAudit(site: Site, events: AuditEvent[] = []): Promise
     access: {
       'audit.append': anyone,
       'audit.head': anyone,
+      'audit.status': anyone,
       'audit.read': anyone,
       'audit.checkpoint': anyone,
     },
@@ -193,6 +194,7 @@ export async function startAudit(site: Site, events: AuditEvent[] = []): Promise
         return { first, head: head() };
       },
       'audit.head': head,
+      'audit.status': () => ({ head: head(), health: [] }),
       'audit.read': () => ({ records: [] }),
       'audit.checkpoint': () => ({ key: '' }),
     },
