@@ -97,7 +97,7 @@ export function decisionsOf(records: readonly AuditRecord[]): Decision[] {
 
 export function decisionTable(decisions: readonly Decision[]): string {
   return table(
-    ['record', 'decision', 'user', 'posture', 'kex', 'resource', 'permitted, or refused and why', 'rules'],
+    ['record', 'decision', 'user', 'posture', 'kex', 'resource', 'rules', 'permitted, or refused and why'],
     decisions.map((d) => [
       String(d.seq),
       d.decision,
@@ -105,8 +105,8 @@ export function decisionTable(decisions: readonly Decision[]): string {
       d.posture,
       d.kex,
       d.resource,
-      d.decision === 'permit' ? d.actions.join(' ') : [d.unit, ...d.reasons].filter(Boolean).join(': '),
       d.rules.join(' ') || '(default deny)',
+      d.decision === 'permit' ? d.actions.join(' ') : [d.unit, ...d.reasons].filter(Boolean).join(': '),
     ]),
   );
 }
