@@ -3,6 +3,8 @@
  * packets; `tunnel/device.ts` decides about handshakes and keys; this file joins the two, and tells control and
  * the audit log what happened.
  *
+ * SIGHUP reads the pre-shared keys again; a new one is used from the next handshake on.
+ *
  * Nothing here waits for another process: with control and audit away, sessions begin and go on.
  */
 import { randomBytes } from 'node:crypto';
@@ -16,7 +18,7 @@ import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
 import { PublicKey } from '../crypto/public-key.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
-import { publicKeyOf } from '../crypto/x25519.ts';
+import { publicKeyOf, engine as x25519 } from '../crypto/x25519.ts';
 import { Device } from '../tunnel/device.ts';
 import type { Effect, PeerActivity, Refusal } from '../tunnel/effect.ts';
 import { endpointBytes, endpointText } from '../tunnel/endpoint.ts';
@@ -197,6 +199,22 @@ runProcess('tunnel', async (context) => {
       );
   };
 
+  const rereadPresharedKeys = (): void => {
+    for (const { id, presharedKeyFile } of config.peers) {
+      if (presharedKeyFile === undefined) continue;
+      const act = (outcome: 'done' | 'refused'): void =>
+        record('operator.action', { operator: 'SIGHUP', verb: 'peer.preshared-key', object: id, outcome });
+      try {
+        if (!device.changePresharedKey(id, readPresharedKey(presharedKeyFile))) continue;
+        log.info({ peer: id }, 'a new pre-shared key');
+        act('done');
+      } catch (err) {
+        log.error({ err, peer: id }, 'the pre-shared key stays as it was');
+        act('refused');
+      }
+    }
+  };
+
   const health = new TunnelHealth();
   const status = () => {
     const peers = device.status();
@@ -275,13 +293,20 @@ runProcess('tunnel', async (context) => {
   }
   config.peers.forEach((peer, number) => transport?.setPeer(number, peer.allowedIps.map(prefixBytes)));
   carryOut(device.start());
+  process.on('SIGHUP', rereadPresharedKeys);
   record('process.start', { process: 'tunnel', version });
   log.info(
-    { publicKey: device.publicKey.text, port: transport.port, peers: config.peers.length },
+    {
+      publicKey: device.publicKey.text,
+      port: transport.port,
+      peers: config.peers.length,
+      x25519: x25519.name,
+    },
     'listening',
   );
 
   return async () => {
+    process.off('SIGHUP', rereadPresharedKeys);
     clearTimeout(timer);
     clearImmediate(turn);
     const native = transport;

@@ -189,13 +189,14 @@ export class Device {
     return this.#drain();
   }
 
-  /** Takes effect with the next handshake; live sessions aren't touched. Takes over the key. */
-  changePresharedKey(id: PeerId, key: SecretKey): void {
+  /** Takes effect with the next handshake; live sessions aren't touched. False when it is the same. Takes over the key. */
+  changePresharedKey(id: PeerId, key: SecretKey): boolean {
     const peer = this.#byId.get(id);
-    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    if (!peer || peer.usesPresharedKey(key)) return false;
     // The attempt under way, if any, is repeated in its time.
     this.#dropPending(peer);
     peer.changePresharedKey(key);
+    return true;
   }
 
   /** An operator says that the peer's clock went back: its next initiation is accepted whatever its timestamp. */

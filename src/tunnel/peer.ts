@@ -87,6 +87,10 @@ export class Peer {
     psk.wipe();
   }
 
+  usesPresharedKey(key: SecretKey): boolean {
+    return this.remote.psk.equals(key);
+  }
+
   /** Take note of what the transport did; true when a new handshake should follow from it. */
   wantsHandshake(report: PeerActivity, now: MonotonicMillis, at: EpochMillis): boolean {
     // Within one report the order of sending and receiving is lost. Taking sending first errs towards a

@@ -2,6 +2,7 @@
  * Our tunnel process against a stock wireguard-go, over a real network of namespaces: both roles, with and without
  * pre-shared key, rekeying, restarts of either end, and a storm of bad datagrams beside a live session.
  */
+import { copyFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import type { AuditEvent } from '../../src/wire/audit-event.ts';
 import { World, until } from '../tunnel/world.ts';
@@ -97,6 +98,40 @@ void t.test('the far end handshakes again: a rekey, and the connection goes on',
     t.not(second.body.tunnelSession, first.body.tunnelSession);
     await echo;
     t.pass('every byte came back');
+  });
+});
+
+void t.test('a new pre-shared key: the session stays, the next handshake uses it', async (t) => {
+  await inWorld({ psk: true }, async (world) => {
+    await world.echo('to ours', 10_000);
+    const first = await until('a session', 5, () => only(world, 'tunnel.session')[0]);
+    const echo = world.echo('to ours', 40_000_000, 60);
+    const received = async (): Promise<number> =>
+      (await world.client.call('tunnel.status', {})).peers[0]?.receivedBytes ?? 0;
+    await until('traffic flows', 20, async () => (await received()) > 1_000_000);
+    copyFileSync(world.path('other-psk.key'), world.path('psk.key'));
+    process.kill(world.tunnelPid, 'SIGHUP');
+    const action = await until('it is on record', 5, () => only(world, 'operator.action')[0]);
+    t.match(action.body, {
+      operator: 'SIGHUP',
+      verb: 'peer.preshared-key',
+      object: 'stock',
+      outcome: 'done',
+    });
+    const before = await received();
+    await until('traffic goes on in the old session', 20, async () => (await received()) > before + 100_000);
+    t.equal(only(world, 'tunnel.session').length, 1);
+    await world.wg('set', world.device, 'peer', world.ourPublicKey, 'remove');
+    await world.addStockPeer();
+    const second = await until('a session with the new key', 20, () => only(world, 'tunnel.session')[1]);
+    t.match(second.body, { rekeyOf: first.body.tunnelSession, kex: 'classical+psk' });
+    await echo;
+    t.pass('every byte came back');
+    writeFileSync(world.path('psk.key'), 'nonsense', { mode: 0o600 });
+    process.kill(world.tunnelPid, 'SIGHUP');
+    const refused = await until('a refusal on record', 5, () => only(world, 'operator.action')[1]);
+    t.match(refused.body, { outcome: 'refused' });
+    await world.echo('to ours', 10_000);
   });
 });
 
