@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../platform/clock.ts';
 import { configFile, loadConfig } from '../platform/config.ts';
+import { announceReady } from '../platform/supervise/announce.ts';
 import { SupervisedChild } from '../platform/supervise/child.ts';
 import { applyNetwork, checkNetwork, missingInterfaces } from '../platform/supervise/network.ts';
 import { barredFolder, startCommand, startOrder, stopStages } from '../platform/supervise/privilege.ts';
@@ -118,6 +119,7 @@ async function supervise(config: Config, network: boolean): Promise<void> {
     children.set(name, child);
     child.start();
   }
+  await announceReady('the five processes are started');
 }
 
 try {

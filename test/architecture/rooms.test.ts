@@ -72,7 +72,7 @@ const packages: Record<string, readonly string[]> = {
   pino: ['platform'],
   commander: ['cli'],
   'oui-data': ['sensor', 'main', 'cli'],
-  'systemd-notify': ['cli'],
+  'systemd-notify': ['platform'],
 };
 
 /** Node modules that reach outside the process: for the rooms at the edge only. `import type` is free. */
