@@ -73,6 +73,13 @@ export const HANDSHAKES_PER_TURN = 6;
 export const LOAD_ADMITTED = 32;
 export const LOAD_ARRIVALS = 1024;
 export const LOAD_HOLD = seconds(1);
+/**
+ * A source, an IPv4 address or an IPv6 /64, of which so many wait is under load by itself: it is asked for a cookie,
+ * the others aren't. What comes from a source that fills its share of the first queue is dropped and counted; a share is
+ * so small that it takes several sources to bring everybody under load.
+ */
+export const LOAD_SOURCE_ADMITTED = 12;
+export const MAX_SOURCE_ARRIVALS = 256;
 
 /** Under load, handshakes a second and burst of one source: an IPv4 address or an IPv6 /64. */
 export const HANDSHAKES_PER_SECOND = 20;

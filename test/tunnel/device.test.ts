@@ -432,12 +432,12 @@ void t.test('a peer whose place is not known is not waited for', (t) => {
   t.end();
 });
 
-/** Initiations with a good mac1 and nothing behind it. */
+/** Initiations with a good mac1 and nothing behind it, from many addresses. */
 const junk = (n: number, receiver: number): { from: ReturnType<typeof at>; bytes: Uint8Array }[] =>
   Array.from({ length: n }, (_, i) => {
     const bytes = randomness(i)(148);
     bytes.set([1, 0, 0, 0]);
-    return { from: at(66, i + 1), bytes: withMac1(bytes, receiver) };
+    return { from: at(20 + (i % 200), i + 1), bytes: withMac1(bytes, receiver) };
   });
 
 void t.test('under load: a cookie, then mac2 passes, both ways', (t) => {
@@ -485,6 +485,38 @@ void t.test('under load: a cookie, then mac2 passes, both ways', (t) => {
   t.end();
 });
 
+void t.test('a flood from one source puts no other into cookie mode', (t) => {
+  const { left, right, clock } = twoDevices();
+  const flood = junk(200, 2).map(({ bytes }, i) => ({ from: at(66, i + 1), bytes }));
+  const cookies = { flood: 0, others: 0 };
+  const see = (effects: readonly Effect[]): Effect[] => {
+    for (const e of effects)
+      if (e.kind === 'sendHandshake' && e.bytes[0] === 3)
+        cookies[e.to.address[3] === 66 ? 'flood' : 'others']++;
+    return [...effects];
+  };
+  for (let second = 0; second < 5; second++) {
+    for (let i = 0; i < 20; i++) {
+      right.receive(flood);
+      see(right.work());
+    }
+    t.ok(right.underLoad, 'and the health list says that there is a flood');
+    clock.ms += 1000;
+  }
+  right.receive(flood);
+  right.receive([{ from: LEFT, bytes: initiation(left) }]);
+  right.receive(flood);
+  const effects: Effect[] = [];
+  while (right.hasWork) effects.push(...see(right.work()));
+  t.ok(keysOf(effects), 'the peer is answered without a cookie');
+  t.ok(cookies.flood > 100, `${cookies.flood} cookies to the flood`);
+  t.equal(cookies.others, 0);
+  t.ok(right.counters.overflow > 0, 'the flood filled its own share');
+  clock.ms += 1001;
+  t.notOk(right.underLoad);
+  t.end();
+});
+
 void t.test('load ends a second after the queue has emptied', (t) => {
   const { left, right, clock } = twoDevices();
   right.receive(junk(2 * LOAD_ADMITTED, 2));
@@ -501,7 +533,10 @@ void t.test('queues are bounded, and our own calls get their turn', (t) => {
   const { left } = twoDevices();
   left.receive(junk(8, 1));
   left.receive(
-    Array.from({ length: 2 * MAX_ARRIVALS }, () => ({ from: at(66), bytes: new Uint8Array(148) })),
+    Array.from({ length: 2 * MAX_ARRIVALS }, (_, i) => ({
+      from: at(20 + (i % 200)),
+      bytes: new Uint8Array(148),
+    })),
   );
   t.equal(left.counters.overflow, MAX_ARRIVALS + 8);
   left.activity([{ ...idle, needHandshake: true }]);
