@@ -22,6 +22,30 @@ namespace {
 /** Handshake datagrams handed over in one call; more follow in the next turn of the event loop. */
 constexpr unsigned kHandshakesPerCall = 64;
 
+/** `options.offloads`: what may be used; all of it when nothing is said. */
+struct Wanted {
+  bool tun_tcp = true;
+  bool tun_udp = true;
+  bool tun_join = true;
+  bool udp_send = true;
+  bool udp_receive = true;
+  bool primitives = true;
+
+  Wanted(napi_env env, napi_value options) {
+    const napi_value offloads = property(env, options, "offloads");
+    if (is_undefined(env, offloads)) return;
+    const struct {
+      const char* name;
+      bool& wanted;
+    } table[] = {{"tunTcp", tun_tcp},   {"tunUdp", tun_udp},         {"tunJoin", tun_join},
+                 {"udpSend", udp_send}, {"udpReceive", udp_receive}, {"chacha", primitives}};
+    for (const auto& row : table) {
+      const napi_value value = property(env, offloads, row.name);
+      if (!is_undefined(env, value)) row.wanted = read_bool(env, value, row.name);
+    }
+  }
+};
+
 class Transport {
  public:
   static constexpr napi_type_tag kTag = {0x616e7465726f6f6d, 0x7472616e73706f72};
@@ -39,11 +63,14 @@ class Transport {
     tun.local = read_prefixes(env, property(env, options, "local"), "local");
     const auto port = static_cast<uint16_t>(read_u32(env, property(env, options, "port"), "port", 65535));
 
-    UdpSockets sockets(port);
+    const Wanted wanted(env, options);
+    tun.offloads = {true, wanted.tun_tcp, wanted.tun_udp, wanted.tun_join};
+    UdpSockets sockets(port, {wanted.udp_send, wanted.udp_receive});
     tun_ = std::make_unique<Tun>(tun);
     signal_ = std::make_unique<Signal>(env, "anteroom transport",
                                        [this](napi_env e, uint32_t news) { hear(e, news); });
-    worker_ = std::make_unique<Worker>(tun_->descriptor(), std::move(sockets), tun.mtu,
+    const Worker::Options how{tun.mtu, tun_->offloads(), wanted.primitives ? Aead::fast() : nullptr};
+    worker_ = std::make_unique<Worker>(tun_->descriptor(), std::move(sockets), how,
                                        [signal = signal_.get()](Worker::News news) { signal->raise(news); });
     worker_->start();
   }
@@ -82,6 +109,7 @@ class Transport {
       check(napi_create_object(env, &datagram));
       set(env, datagram, "from", make_endpoint(env, slot->from));
       set(env, datagram, "bytes", make_bytes(env, slot->bytes.data(), slot->length));
+      worker_->remember(slot->from);
       check(napi_set_element(env, batch, count, datagram));
       ring.pop();
     }
@@ -168,7 +196,7 @@ napi_value remove_peer(napi_env env, napi_callback_info info) {
 napi_value set_endpoint(napi_env env, napi_callback_info info) {
   return with_worker(env, info, [&](const Call& call, Worker& worker) {
     const Endpoint endpoint = read_endpoint(env, call[1], "endpoint");
-    return answer(env, worker.engine().set_endpoint(read_peer(env, call[0]), endpoint), "setEndpoint");
+    return answer(env, worker.set_endpoint(read_peer(env, call[0]), endpoint), "setEndpoint");
   });
 }
 
@@ -244,6 +272,21 @@ napi_value counters(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value offloads(napi_env env, napi_callback_info info) {
+  return with_worker(env, info, [&](const Call&, Worker& worker) {
+    const Worker::Offloads used = worker.offloads();
+    const struct {
+      const char* name;
+      bool used;
+    } table[] = {{"tunTcp", used.tun_tcp},   {"tunUdp", used.tun_udp},         {"tunJoin", used.tun_join},
+                 {"udpSend", used.udp_send}, {"udpReceive", used.udp_receive}, {"chacha", used.primitives}};
+    napi_value object;
+    check(napi_create_object(env, &object));
+    for (const auto& row : table) set(env, object, row.name, make_bool(env, row.used));
+    return object;
+  });
+}
+
 napi_value close_transport(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     TransportHolder::of(env, Call(env, info).self()).close();
@@ -270,6 +313,7 @@ napi_value open_transport(napi_env env, napi_callback_info info) {
     method(env, object, "sendHandshake", send_handshake);
     method(env, object, "dropQueue", drop_queue);
     method(env, object, "counters", counters);
+    method(env, object, "offloads", offloads);
     method(env, object, "close", close_transport);
     TransportHolder::put(env, object, std::move(transport));
     return object;

@@ -27,6 +27,12 @@ napi_value property(napi_env env, napi_value object, const char* name) {
   return value;
 }
 
+bool is_undefined(napi_env env, napi_value value) {
+  napi_valuetype type;
+  check(napi_typeof(env, value, &type));
+  return type == napi_undefined;
+}
+
 double read_number(napi_env env, napi_value value, const char* name, double low, double high) {
   double number;
   if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= low && number <= high) ||
@@ -118,6 +124,12 @@ napi_value make_number(napi_env env, double value) {
   napi_value number;
   check(napi_create_double(env, value, &number));
   return number;
+}
+
+napi_value make_bool(napi_env env, bool value) {
+  napi_value flag;
+  check(napi_get_boolean(env, value, &flag));
+  return flag;
 }
 
 napi_value make_bytes(napi_env env, const uint8_t* data, size_t length) {

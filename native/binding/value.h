@@ -47,6 +47,7 @@ class Call {
 };
 
 napi_value property(napi_env env, napi_value object, const char* name);
+bool is_undefined(napi_env env, napi_value value);
 double read_number(napi_env env, napi_value value, const char* name, double low, double high);
 uint32_t read_u32(napi_env env, napi_value value, const char* name, uint32_t high = UINT32_MAX);
 bool read_bool(napi_env env, napi_value value, const char* name);
@@ -58,6 +59,7 @@ Endpoint read_endpoint(napi_env env, napi_value value, const char* name);
 std::vector<Prefix> read_prefixes(napi_env env, napi_value value, const char* name);
 
 napi_value make_number(napi_env env, double value);
+napi_value make_bool(napi_env env, bool value);
 napi_value make_bytes(napi_env env, const uint8_t* data, size_t length);
 napi_value make_endpoint(napi_env env, const Endpoint& endpoint);
 napi_value make_error(napi_env env, int number, const std::string& call);

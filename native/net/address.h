@@ -2,7 +2,8 @@
  * Address, Prefix and Endpoint: IPv4 and IPv6 addresses as the native half passes them about.
  *
  * An Address keeps its bytes in network order, left aligned; IPv4 uses the first four. An Endpoint is a socket
- * address ready for sendmmsg, so nothing is converted per packet.
+ * address ready for sendmmsg, so nothing is converted per packet. It carries the address of ours that the far
+ * side dialled, so that answers leave from there (sticky source address); that is no part of what it names.
  */
 #pragma once
 
@@ -53,6 +54,9 @@ struct Endpoint {
     sockaddr_in6 v6;
   } to;
 
+  /** Our own address of its family, or AF_UNSPEC: the kernel chooses. */
+  Address source;
+
   Endpoint() noexcept { std::memset(&to, 0, sizeof to); }
 
   static Endpoint from(const Address& address, uint16_t port) noexcept {
@@ -82,6 +86,13 @@ struct Endpoint {
                ? Address::from_bytes(reinterpret_cast<const uint8_t*>(&to.v4.sin_addr), 4)
                : Address::from_bytes(reinterpret_cast<const uint8_t*>(&to.v6.sin6_addr), 16);
   }
+
+  /** The same address and port, whatever link-local scope either has. */
+  bool same_place(const Endpoint& other) const noexcept {
+    return family() == other.family() && port() == other.port() && address() == other.address();
+  }
+  /** The same far side, reached from the same address of ours. */
+  bool same_path(const Endpoint& other) const noexcept { return *this == other && source == other.source; }
 
   bool operator==(const Endpoint& other) const noexcept {
     if (family() != other.family()) return false;

@@ -10,8 +10,22 @@
 
 #include "netlink.h"
 #include "system_error.h"
+#include "virtio_header.h"
 
 namespace anteroom {
+
+namespace {
+
+/** Ask for less until the kernel agrees: UDP since Linux 6.2; checksums alone are of no use to us. */
+TunOffloads set_offloads(int fd, const TunOffloads& wanted) noexcept {
+  const unsigned tcp = wanted.tcp ? TUN_F_TSO4 | TUN_F_TSO6 : 0;
+  const unsigned udp = wanted.udp ? kTunUso4 | kTunUso6 : 0;
+  if (udp != 0 && ::ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | tcp | udp) == 0) return {true, tcp != 0, true, wanted.join};
+  if (tcp != 0 && ::ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | tcp) == 0) return {true, true, false, wanted.join};
+  return {true, false, false, wanted.join};
+}
+
+}  // namespace
 
 Tun::Tun(const TunOptions& options) {
   if (options.name.empty() || options.name.size() >= IFNAMSIZ) {
@@ -23,8 +37,11 @@ Tun::Tun(const TunOptions& options) {
   // IFF_TUN_EXCL: never adopt a device somebody else made.
   ifreq request{};
   std::memcpy(request.ifr_name, options.name.c_str(), options.name.size());
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
+  const TunOffloads& wanted = options.offloads;
+  const int header = wanted.header && (wanted.tcp || wanted.udp || wanted.join) ? IFF_VNET_HDR : 0;
+  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | header);
   if (::ioctl(device_.get(), TUNSETIFF, &request) != 0) throw_errno("ioctl(TUNSETIFF)");
+  if (header != 0) offloads_ = set_offloads(device_.get(), wanted);
 
   Netlink netlink;
   const int ifindex = static_cast<int>(::if_nametoindex(options.name.c_str()));

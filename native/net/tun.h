@@ -4,8 +4,8 @@
  * The device is not persistent: closing the descriptor removes it, with its addresses and routes. AnyIP routes
  * stand on lo and don't go with it, so the destructor removes them.
  *
- * IFF_NO_PI: one read or write is one bare IP packet. Segmentation offload (IFF_VNET_HDR + TUNSETOFFLOAD) would
- * be switched on in the constructor and put a virtio_net_hdr before each packet in `worker.cc`'s two loops.
+ * IFF_NO_PI: one read or write is one IP packet. With segmentation offload (IFF_VNET_HDR, TUNSETOFFLOAD) a
+ * virtio_net_hdr stands before it and it may be up to 64 KiB; what the kernel knows of that is found by asking.
  */
 #pragma once
 
@@ -18,7 +18,20 @@
 
 namespace anteroom {
 
+/** What a TUN descriptor does; all false: bare packets. */
+struct TunOffloads {
+  /** A virtio_net_hdr stands before each packet. */
+  bool header = false;
+  /** TCP and UDP come, and may be written, in pieces of up to 64 KiB. */
+  bool tcp = false;
+  bool udp = false;
+  /** What is written may be joined; without it pieces are only read. */
+  bool join = false;
+};
+
 struct TunOptions {
+  /** What may be used of the offloads. */
+  TunOffloads offloads{true, true, true, true};
   std::string name;
   uint32_t mtu = 1420;
   std::vector<Prefix> addresses;
@@ -36,11 +49,13 @@ class Tun {
 
   /** Non-blocking. */
   int descriptor() const noexcept { return device_.get(); }
+  const TunOffloads& offloads() const noexcept { return offloads_; }
 
  private:
   void remove_local() noexcept;
 
   Descriptor device_;
+  TunOffloads offloads_;
   std::vector<Prefix> local_;
   int loopback_ = 0;
 };

@@ -3,6 +3,7 @@
  */
 #include "aead.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <cstring>
@@ -12,7 +13,12 @@
 
 namespace anteroom {
 
-Aead::Aead(Direction direction, const uint8_t* key) : context_(EVP_CIPHER_CTX_new()) {
+Aead::Aead(Direction direction, const uint8_t* key, const ChaChaPrimitives* primitives) : primitives_(primitives) {
+  if (primitives_ != nullptr) {
+    std::memcpy(key_, key, kKeySize);
+    return;
+  }
+  context_ = EVP_CIPHER_CTX_new();
   const int sealing = direction == Direction::kSeal ? 1 : 0;
   if (context_ == nullptr ||
       EVP_CipherInit_ex(context_, EVP_chacha20_poly1305(), nullptr, key, nullptr, sealing) != 1) {
@@ -21,12 +27,15 @@ Aead::Aead(Direction direction, const uint8_t* key) : context_(EVP_CIPHER_CTX_ne
   }
 }
 
-Aead::~Aead() { EVP_CIPHER_CTX_free(context_); }
+Aead::~Aead() {
+  EVP_CIPHER_CTX_free(context_);
+  OPENSSL_cleanse(key_, sizeof key_);
+}
 
-bool Aead::seal(uint64_t counter, uint8_t* data, size_t length) noexcept {
+bool Aead::seal(uint64_t counter, uint8_t* data, size_t length, size_t room) noexcept {
   uint8_t nonce[kNonceSize] = {0, 0, 0, 0};
   store_le64(nonce + 4, counter);
-  return seal_with(nonce, nullptr, 0, data, length);
+  return seal_with(nonce, nullptr, 0, data, length, room);
 }
 
 bool Aead::open(uint64_t counter, uint8_t* data, size_t length) noexcept {
@@ -35,8 +44,55 @@ bool Aead::open(uint64_t counter, uint8_t* data, size_t length) noexcept {
   return open_with(nonce, nullptr, 0, data, length);
 }
 
-bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data,
-                     size_t length) noexcept {
+void Aead::tag(const uint8_t* one_time_key, const uint8_t* aad, size_t aad_length, const uint8_t* data,
+               size_t length, uint8_t* tag) const noexcept {
+  static constexpr uint8_t kZeros[16] = {};
+  alignas(64) uint8_t state[ChaChaPrimitives::kMaxPolyState];
+  uint8_t lengths[16];
+  store_le64(lengths, aad_length);
+  store_le64(lengths + 8, length);
+  const ChaChaPrimitives& p = *primitives_;
+  p.poly_init(state, one_time_key);
+  if (aad_length != 0) p.poly_update(state, aad, aad_length);
+  if (aad_length % 16 != 0) p.poly_update(state, kZeros, 16 - aad_length % 16);
+  if (length != 0) p.poly_update(state, data, length);
+  if (length % 16 != 0) p.poly_update(state, kZeros, 16 - length % 16);
+  p.poly_update(state, lengths, sizeof lengths);
+  p.poly_final(state, tag);
+}
+
+namespace {
+
+/** RFC 8439 section 2.3: the block counter and the nonce, as the cipher's four words. */
+struct CounterBlock {
+  uint32_t words[4];
+  CounterBlock(uint32_t block, const uint8_t* nonce) noexcept
+      : words{block, load_le32(nonce), load_le32(nonce + 4), load_le32(nonce + 8)} {}
+};
+
+constexpr size_t kBlock = 64;
+
+}  // namespace
+
+bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data, size_t length,
+                     size_t room) noexcept {
+  if (primitives_ != nullptr) {
+    if (room >= kBlock) {
+      // Block 0 of the keystream is the Poly1305 key, and the message begins at block 1.
+      uint8_t* block = data - kBlock;
+      std::memset(block, 0, kBlock);
+      primitives_->chacha(block, block, kBlock + length, key_, CounterBlock(0, nonce).words);
+      tag(block, aad, aad_length, data, length, data + length);
+      OPENSSL_cleanse(block, 32);
+    } else {
+      uint8_t block[kBlock] = {};
+      primitives_->chacha(block, block, kBlock, key_, CounterBlock(0, nonce).words);
+      if (length != 0) primitives_->chacha(data, data, length, key_, CounterBlock(1, nonce).words);
+      tag(block, aad, aad_length, data, length, data + length);
+      OPENSSL_cleanse(block, 32);
+    }
+    return true;
+  }
   int written = 0;
   int last = 0;
   if (EVP_EncryptInit_ex(context_, nullptr, nullptr, nullptr, nonce) != 1) return false;
@@ -54,6 +110,16 @@ bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length
 
 bool Aead::open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data,
                      size_t length) noexcept {
+  if (primitives_ != nullptr) {
+    uint8_t block[kBlock] = {};
+    uint8_t expected[kTagSize];
+    primitives_->chacha(block, block, kBlock, key_, CounterBlock(0, nonce).words);
+    tag(block, aad, aad_length, data, length, expected);
+    OPENSSL_cleanse(block, 32);
+    if (CRYPTO_memcmp(expected, data + length, kTagSize) != 0) return false;
+    if (length != 0) primitives_->chacha(data, data, length, key_, CounterBlock(1, nonce).words);
+    return true;
+  }
   int written = 0;
   int last = 0;
   if (EVP_DecryptInit_ex(context_, nullptr, nullptr, nullptr, nonce) != 1) return false;
@@ -84,12 +150,12 @@ constexpr uint8_t kTag[] = {0x1a, 0xe1, 0x0b, 0x59, 0x4f, 0x09, 0xe2, 0x6a,
 
 }  // namespace
 
-bool Aead::self_test() noexcept {
+bool Aead::self_test(const ChaChaPrimitives* primitives) noexcept {
   try {
     uint8_t key[kKeySize];
     for (size_t i = 0; i < kKeySize; i++) key[i] = static_cast<uint8_t>(0x80 + i);
-    Aead sealing(Direction::kSeal, key);
-    Aead opening(Direction::kOpen, key);
+    Aead sealing(Direction::kSeal, key, primitives);
+    Aead opening(Direction::kOpen, key, primitives);
     // Twice: a context that has been used must behave like a new one.
     for (int round = 0; round < 2; round++) {
       uint8_t data[kPlaintextSize + kTagSize];
@@ -109,6 +175,55 @@ bool Aead::self_test() noexcept {
   } catch (const std::bad_alloc&) {
     return false;
   }
+}
+
+bool Aead::agree(const ChaChaPrimitives& primitives, uint64_t seed) noexcept {
+  constexpr size_t kLongest = 2100;
+  uint64_t state = seed;
+  const auto random = [&] {  // xorshift64*: only to get about, nothing here is secret
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return state * 0x2545f4914f6cdd1d;
+  };
+  try {
+    for (unsigned round = 0; round < 64; round++) {
+      uint8_t key[kKeySize];
+      for (uint8_t& byte : key) byte = static_cast<uint8_t>(random() >> 32);
+      // Lengths about the cipher's block and stride boundaries first, then any.
+      const size_t length = round < 24 ? round / 2 * 64 + round % 2 * 17 : random() % kLongest;
+      const uint64_t counter = random();
+      uint8_t fast[kBlock + kLongest + kTagSize];
+      uint8_t slow[kLongest + kTagSize];
+      for (size_t i = 0; i < length; i++) slow[i] = static_cast<uint8_t>(random() >> 40);
+      uint8_t* message = fast + kBlock;
+      std::memcpy(message, slow, length);
+      uint8_t plain[kLongest];
+      std::memcpy(plain, slow, length);
+      Aead evp(Direction::kSeal, key);
+      Aead ours(Direction::kSeal, key, &primitives);
+      if (!evp.seal(counter, slow, length)) return false;
+      if (!ours.seal(counter, message, length, round % 2 == 0 ? kBlock : 0)) return false;
+      if (std::memcmp(message, slow, length + kTagSize) != 0) return false;
+      const size_t flip = random() % (length + kTagSize);
+      message[flip] ^= 1;
+      if (ours.open(counter, message, length)) return false;
+      message[flip] ^= 1;
+      if (!ours.open(counter, message, length) || std::memcmp(message, plain, length) != 0) return false;
+    }
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+const ChaChaPrimitives* Aead::fast() noexcept {
+  static const ChaChaPrimitives* const found = []() -> const ChaChaPrimitives* {
+    const ChaChaPrimitives* candidate = ChaChaPrimitives::find();
+    if (candidate == nullptr || !self_test(candidate) || !agree(*candidate, 0x9e3779b97f4a7c15)) return nullptr;
+    return candidate;
+  }();
+  return found;
 }
 
 }  // namespace anteroom

@@ -38,7 +38,8 @@ Engine::Result Engine::set_endpoint(unsigned number, const Endpoint& endpoint) {
   Guard::Alone alone(guard_);
   Peer* target = peer(number);
   if (target == nullptr) return ENOENT;
-  target->endpoint = endpoint;
+  // The main thread knows the far side alone: what was learnt of the path to it stays.
+  if (!target->endpoint.same_place(endpoint) || endpoint.source.family != AF_UNSPEC) target->endpoint = endpoint;
   return 0;
 }
 
@@ -50,7 +51,7 @@ Engine::Result Engine::set_keypair(unsigned number, uint32_t local_index, uint32
   std::unique_ptr<Keypair> keypair;
   try {
     keypair = std::make_unique<Keypair>(static_cast<uint16_t>(number), local_index, remote_index, initiator,
-                                        now, send_key, receive_key);
+                                        now, send_key, receive_key, primitives_);
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
@@ -171,10 +172,10 @@ Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* message, size_t length) {
   const size_t padded = padded_length(length, mtu_);
   uint8_t* inner = message + kTransportHeader;
   std::memset(inner + length, 0, padded - length);
+  if (!keypair.sending.aead.seal(counter, inner, padded, kSealRoom + kTransportHeader)) return {};
   store_le32(message, kTransportType);
   store_le32(message + 4, keypair.remote_index);
   store_le64(message + 8, counter);
-  if (!keypair.sending.aead.seal(counter, inner, padded)) return {};
 
   uint32_t flags = kSentAny;
   if (length != 0) flags |= kSentData;
@@ -243,7 +244,7 @@ void Engine::note_endpoint(const Peer& peer, const Endpoint& from) {
       return;
     }
   }
-  if (!(peer.endpoint == from)) roams_.push_back({peer.number, from});
+  if (!peer.endpoint.same_path(from)) roams_.push_back({peer.number, from});
 }
 
 }  // namespace anteroom

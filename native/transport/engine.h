@@ -31,7 +31,8 @@ class Engine {
   /** The caller's answers are errno numbers: 0, ENOENT, EEXIST, ENOMEM. */
   using Result = int;
 
-  explicit Engine(size_t mtu) : mtu_(mtu) {
+  /** `primitives`: how keypairs made from now on seal and open; null for EVP. */
+  explicit Engine(size_t mtu, const ChaChaPrimitives* primitives = nullptr) : mtu_(mtu), primitives_(primitives) {
     confirmations_.reserve(kBatch);
     roams_.reserve(kBatch);
   }
@@ -55,12 +56,15 @@ class Engine {
     const Endpoint* to = nullptr;
   };
 
-  /** Encrypt the inner packet at `message + kTransportHeader`; room for padding and tag must follow it. */
+  /**
+   * Encrypt the inner packet at `message + kTransportHeader`; room for padding and tag must follow it, and
+   * kSealRoom bytes that may be overwritten must stand before `message`.
+   */
   Sealed seal(uint8_t* message, size_t length, uint64_t now);
 
   /**
    * Send what waits for `peer`, and a keepalive if one is wanted and nothing waited. Calls `room()` for a buffer
-   * of kTransportOverhead + kMaxInner + kPaddingMultiple bytes, and `send(length, to)` when it holds a message.
+   * of kTransportOverhead + kMaxInner + kPaddingMultiple bytes, kSealRoom before it, and `send(length, to)` when it holds a message.
    */
   template <typename Room, typename Send>
   void flush(unsigned peer, uint64_t now, Room room, Send send);
@@ -98,6 +102,7 @@ class Engine {
   void note_endpoint(const Peer& peer, const Endpoint& from);
 
   const size_t mtu_;
+  const ChaChaPrimitives* const primitives_;
   Guard guard_;
   std::array<std::unique_ptr<Peer>, kMaxPeers> peers_;
   AllowedIps allowed_;

@@ -33,14 +33,14 @@ struct Keypair {
   } receiving;
 
   Keypair(uint16_t peer_number, uint32_t local, uint32_t remote, bool is_initiator, uint64_t now,
-          const uint8_t* send_key, const uint8_t* receive_key)
+          const uint8_t* send_key, const uint8_t* receive_key, const ChaChaPrimitives* primitives = nullptr)
       : peer(peer_number),
         local_index(local),
         remote_index(remote),
         initiator(is_initiator),
         born(now),
-        sending{Aead(Aead::Direction::kSeal, send_key)},
-        receiving{Aead(Aead::Direction::kOpen, receive_key)} {}
+        sending{Aead(Aead::Direction::kSeal, send_key, primitives)},
+        receiving{Aead(Aead::Direction::kOpen, receive_key, primitives)} {}
 
   /** Neither sends nor receives after REJECT_AFTER_TIME. */
   bool too_old(uint64_t now) const noexcept { return now - born >= kRejectAfterTime; }

@@ -38,8 +38,10 @@ constexpr unsigned kMaxPeers = 4096;
 constexpr size_t kStagedPackets = 128;
 /** Inner packets that are carried, whatever MTU the far side has. */
 constexpr size_t kMaxInner = 9216;
-/** Datagrams or packets per batch in either direction. */
+/** Packets that are worked through under one lock. */
 constexpr unsigned kBatch = 64;
+/** Bytes before a message that sealing may overwrite: with the header they hold one block of keystream. */
+constexpr size_t kSealRoom = 48;
 /** A datagram that isn't transport data is handed up when it is this long at most. */
 constexpr size_t kMaxHandshake = 2048;
 

@@ -1,9 +1,10 @@
 /**
- * PacketArena: the fixed buffers a thread works through its batches with, and the mmsghdrs that point into them.
+ * The fixed buffers that each thread works through its batches with, and the mmsghdrs that point into them.
  *
- * Slots are a little more than a power of two apart, so the same offset of every slot doesn't fall into the same
- * cache set. Pages that small packets never reach are never touched. With segmentation offload a slot would have
- * to hold 64 KiB.
+ * IncomingArena: a message may be a whole series of datagrams (UDP_GRO), 64 KiB. Pages that nothing reached were
+ * never touched, so small datagrams don't cost the memory of big ones. OutgoingArena: one slot is one datagram, and
+ * a message is a run of slots of equal length (UDP_SEGMENT). Its slots are a little more than a power of two apart,
+ * so the same offset of every slot doesn't fall into the same cache set.
  */
 #pragma once
 
@@ -15,21 +16,27 @@
 #include <memory>
 
 #include "../net/address.h"
+#include "../net/udp_sockets.h"
 #include "message.h"
 
 namespace anteroom {
 
-class PacketArena {
- public:
-  static constexpr size_t kSlotSize = kTransportOverhead + kMaxInner + kPaddingMultiple + 64;
+/** A datagram longer than this isn't ours. */
+constexpr size_t kMaxDatagram = kTransportOverhead + kMaxInner + kPaddingMultiple + 64;
 
-  PacketArena() : bytes_(std::make_unique<uint8_t[]>(kSlotSize * kBatch)) {
-    for (unsigned i = 0; i < kBatch; i++) {
+class IncomingArena {
+ public:
+  static constexpr unsigned kMessages = 32;
+  static constexpr size_t kSlotSize = 65536;
+
+  IncomingArena() : bytes_(new uint8_t[kSlotSize * kMessages]) {
+    for (unsigned i = 0; i < kMessages; i++) {
       vectors_[i] = {slot(i), kSlotSize};
       messages_[i] = {};
       messages_[i].msg_hdr.msg_iov = &vectors_[i];
       messages_[i].msg_hdr.msg_iovlen = 1;
       messages_[i].msg_hdr.msg_name = &endpoints_[i].to;
+      messages_[i].msg_hdr.msg_control = controls_[i].bytes.data();
     }
   }
 
@@ -37,28 +44,89 @@ class PacketArena {
   Endpoint& endpoint(unsigned at) noexcept { return endpoints_[at]; }
   mmsghdr* messages() noexcept { return messages_.data(); }
 
-  /** Ready every slot to receive one datagram. */
+  /** Ready every slot to receive one message. */
   void expect() noexcept {
-    for (unsigned i = 0; i < kBatch; i++) {
-      vectors_[i].iov_base = slot(i);
-      vectors_[i].iov_len = kSlotSize;
+    for (unsigned i = 0; i < kMessages; i++) {
       messages_[i].msg_hdr.msg_namelen = sizeof endpoints_[i].to;
+      messages_[i].msg_hdr.msg_controllen = controls_[i].bytes.size();
       messages_[i].msg_hdr.msg_flags = 0;
     }
   }
 
-  /** Message `at` is to send `length` bytes of slot `from` to `to`. */
-  void address(unsigned at, unsigned from, size_t length, const Endpoint& to) noexcept {
-    vectors_[at] = {slot(from), length};
-    endpoints_[at] = to;
-    messages_[at].msg_hdr.msg_namelen = to.size();
+ private:
+  std::unique_ptr<uint8_t[]> bytes_;
+  std::array<iovec, kMessages> vectors_;
+  std::array<Endpoint, kMessages> endpoints_;
+  std::array<ControlRoom, kMessages> controls_;
+  std::array<mmsghdr, kMessages> messages_;
+};
+
+class OutgoingArena {
+ public:
+  static constexpr unsigned kSlots = 128;
+  static constexpr size_t kSlotSize = kSealRoom + kMaxDatagram;
+
+  OutgoingArena() : bytes_(new uint8_t[kSlotSize * kSlots]) {}
+
+  /** Where a message begins; kSealRoom bytes stand before it. */
+  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize + kSealRoom; }
+  mmsghdr* messages() noexcept { return messages_.data(); }
+  unsigned count() const noexcept { return count_; }
+
+  void clear() noexcept {
+    count_ = 0;
+    used_ = 0;
+    open_ = false;
+  }
+  /** What comes next doesn't join what is there. */
+  void close() noexcept {
+    if (open_) finish();
+  }
+
+  /** Append `length` bytes of slot `from`, to be sent to `to`; to the message before, if `series` and it fits. */
+  void add(unsigned from, size_t length, const Endpoint& to, bool series) noexcept {
+    if (open_ && (&to != to_ || length > size_ || segments_ == UdpSockets::kMaxSegments ||
+                  segments_ * size_ + length > UdpSockets::kMaxMessage)) {
+      finish();
+    }
+    vectors_[used_] = {slot(from), length};
+    if (!open_) {
+      messages_[count_] = {};
+      msghdr& header = messages_[count_].msg_hdr;
+      endpoints_[count_] = to;
+      header.msg_name = &endpoints_[count_].to;
+      header.msg_namelen = to.size();
+      header.msg_iov = &vectors_[used_];
+      count_++;
+      open_ = true;
+      segments_ = 0;
+      size_ = length;
+      to_ = &to;
+    }
+    used_++;
+    segments_++;
+    if (!series || length < size_) finish();
   }
 
  private:
+  void finish() noexcept {
+    msghdr& header = messages_[count_ - 1].msg_hdr;
+    header.msg_iovlen = segments_;
+    UdpSockets::prepare(header, controls_[count_ - 1], endpoints_[count_ - 1].source, segments_, size_);
+    open_ = false;
+  }
+
   std::unique_ptr<uint8_t[]> bytes_;
-  std::array<iovec, kBatch> vectors_;
-  std::array<Endpoint, kBatch> endpoints_;
-  std::array<mmsghdr, kBatch> messages_;
+  std::array<iovec, kSlots> vectors_;
+  std::array<Endpoint, kSlots> endpoints_;
+  std::array<ControlRoom, kSlots> controls_;
+  std::array<mmsghdr, kSlots> messages_;
+  unsigned count_ = 0;
+  unsigned used_ = 0;
+  bool open_ = false;
+  unsigned segments_ = 0;
+  size_t size_ = 0;
+  const Endpoint* to_ = nullptr;
 };
 
 }  // namespace anteroom

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include <cerrno>
@@ -17,6 +18,11 @@ namespace {
 
 /** After a batch of this many there is likely more: try again before asking poll. */
 constexpr unsigned kBusyBatch = 16;
+/** Joined bytes that are written before more are opened: they are still in the cache. */
+constexpr size_t kWriteBytes = 48 << 10;
+/** Packets that are sent before more are read, and reads of one batch. */
+constexpr unsigned kForwardPackets = 40;
+constexpr unsigned kReads = 64;
 
 /** Errors after which a descriptor will never work again. */
 bool fatal(int number) noexcept {
@@ -31,12 +37,17 @@ uint64_t Worker::boot_time() {
   return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
 }
 
-Worker::Worker(int tun, UdpSockets&& sockets, size_t mtu, Tell tell, Clock clock)
+Worker::Worker(int tun, UdpSockets&& sockets, const Options& options, Tell tell, Clock clock)
     : tun_(tun),
+      tun_offloads_(options.tun),
+      fast_(options.primitives != nullptr),
       sockets_(std::move(sockets)),
       tell_(std::move(tell)),
       clock_(clock),
-      engine_(mtu) {}
+      engine_(options.mtu, options.primitives),
+      join_tcp_(options.tun.header && options.tun.join),
+      join_udp_(options.tun.header && options.tun.join && options.tun.udp),
+      super_(new uint8_t[kMaxSuper]) {}
 
 Worker::~Worker() { stop(); }
 
@@ -84,10 +95,19 @@ int Worker::keepalive(unsigned number) {
   return 0;
 }
 
+int Worker::set_endpoint(unsigned peer, const Endpoint& to) {
+  return engine_.set_endpoint(peer, paths_.recall(to));
+}
+
 bool Worker::send_handshake(const Endpoint& to, const uint8_t* bytes, size_t length) noexcept {
-  if (!sockets_.send(to, bytes, length)) return false;
+  if (!sockets_.send(paths_.recall(to), bytes, length)) return false;
   bump(engine_.counters.udp_sent);
   return true;
+}
+
+Worker::Offloads Worker::offloads() const noexcept {
+  return {tun_offloads_.tcp,    tun_offloads_.udp,           join_tcp_ || join_udp_,
+          sockets_.segments(), sockets_.receives_series(), fast_};
 }
 
 void Worker::kick(unsigned peer) noexcept {
@@ -121,52 +141,101 @@ void Worker::receive_loop() noexcept {
 /** True when the batch was so full that there is likely more. */
 bool Worker::receive_batch(int fd, uint64_t now) noexcept {
   incoming_.expect();
-  const int received = ::recvmmsg(fd, incoming_.messages(), kBatch, MSG_DONTWAIT, nullptr);
+  const int received = ::recvmmsg(fd, incoming_.messages(), IncomingArena::kMessages, MSG_DONTWAIT, nullptr);
   if (received < 0) {
     if (fatal(errno)) fail(errno, "recvmmsg");
     return false;
   }
-  const auto count = static_cast<unsigned>(received);
-  Counters& counters = engine_.counters;
-  bump(counters.udp_received, count);
-  Engine::OpenResult opened[kBatch];
-  bool handshakes = false;
-  {
-    Guard::Shared shared(engine_.guard());
-    for (unsigned i = 0; i < count; i++) {
-      const mmsghdr& message = incoming_.messages()[i];
-      uint8_t* datagram = incoming_.slot(i);
-      const size_t length = message.msg_len;
-      if ((message.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-        bump(counters.drop_malformed);
-      } else if (length >= 4 && load_le32(datagram) == kTransportType) {
-        opened[i] = engine_.open(datagram, length, incoming_.endpoint(i), now);
-      } else if (handshakes_.push(incoming_.endpoint(i), datagram, length)) {
-        handshakes = true;
-      } else {
-        bump(counters.drop_handshake_ring);
-      }
-    }
-  }
-  if (engine_.unsettled() && engine_.settle(kicked_)) send_event_.raise();
-  if (handshakes) tell_(kHandshakes);
-  if (engine_.activity.take_urgent()) tell_(kActivityNews);
-
-  uint64_t written = 0;
-  for (unsigned i = 0; i < count; i++) {
-    if (opened[i].what != Engine::Opened::kPacket) continue;
-    if (::write(tun_, opened[i].packet, opened[i].length) >= 0) {
-      written++;
+  coalescer_.use({join_tcp_, join_udp_});
+  unsigned datagrams = 0;
+  for (unsigned i = 0; i < static_cast<unsigned>(received); i++) {
+    const mmsghdr& message = incoming_.messages()[i];
+    Endpoint& from = incoming_.endpoint(i);
+    const size_t length = message.msg_len;
+    size_t segment = UdpSockets::received(message.msg_hdr, from.source);
+    if (segment == 0 || segment > length) segment = length;
+    if ((message.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+      bump(engine_.counters.drop_malformed);
+      datagrams++;
       continue;
     }
-    if (fatal(errno)) {
-      fail(errno, "write(tun)");
-      return false;
-    }
-    bump(counters.drop_tun);
+    datagrams += receive_series(incoming_.slot(i), length, segment, from, now);
+    if (coalescer_.bytes() >= kWriteBytes) write_tun();
   }
-  bump(counters.tun_written, written);
-  return count >= kBusyBatch && !stopping_;
+  write_tun();
+  bump(engine_.counters.udp_received, datagrams);
+  if (heard_handshake_) tell_(kHandshakes);
+  heard_handshake_ = false;
+  if (engine_.activity.take_urgent()) tell_(kActivityNews);
+  return datagrams >= kBusyBatch && !stopping_;
+}
+
+/** One message: `length` bytes that are datagrams of `segment` bytes each, the last perhaps shorter. */
+unsigned Worker::receive_series(uint8_t* bytes, size_t length, size_t segment, const Endpoint& from,
+                                uint64_t now) noexcept {
+  Counters& counters = engine_.counters;
+  Engine::OpenResult opened[kBatch];
+  unsigned total = 0;
+  size_t at = 0;
+  do {
+    unsigned packets = 0;
+    {
+      Guard::Shared shared(engine_.guard());
+      unsigned count = 0;
+      do {
+        uint8_t* datagram = bytes + at;
+        const size_t size = length - at < segment ? length - at : segment;
+        at += size;
+        count++;
+        if (size > kMaxDatagram) {
+          bump(counters.drop_malformed);
+        } else if (size >= 4 && load_le32(datagram) == kTransportType) {
+          const Engine::OpenResult result = engine_.open(datagram, size, from, now);
+          if (result.what == Engine::Opened::kPacket) opened[packets++] = result;
+        } else if (handshakes_.push(from, datagram, size)) {
+          heard_handshake_ = true;
+        } else {
+          bump(counters.drop_handshake_ring);
+        }
+      } while (at < length && count < kBatch);
+      total += count;
+    }
+    if (engine_.unsettled() && engine_.settle(kicked_)) send_event_.raise();
+    for (unsigned i = 0; i < packets; i++) {
+      while (!coalescer_.add(opened[i].packet, opened[i].length)) write_tun();
+    }
+  } while (at < length);
+  return total;
+}
+
+void Worker::write_tun() noexcept {
+  coalescer_.flush([this](Coalescer::Item& item) { write_item(item); });
+}
+
+void Worker::write_item(Coalescer::Item& item) noexcept {
+  const unsigned skip = tun_offloads_.header ? 0 : 1;
+  if (write_vectors(item.vectors.data() + skip, item.count - skip)) {
+    bump(engine_.counters.tun_written, item.segments);
+    return;
+  }
+  if (errno != EINVAL || item.segments == 1) {
+    bump(engine_.counters.drop_tun, item.segments);
+    return;
+  }
+  // This kernel doesn't take them joined after all.
+  (item.virtio.gso_type == kGsoUdp ? join_udp_ : join_tcp_) = false;
+  VirtioHeader plain{};
+  for (unsigned i = 0; i < item.segments; i++) {
+    const iovec vectors[2] = {{&plain, kVirtioHeader}, item.packets[i]};
+    const bool written = write_vectors(vectors + skip, 2 - skip);
+    bump(written ? engine_.counters.tun_written : engine_.counters.drop_tun);
+  }
+}
+
+bool Worker::write_vectors(const iovec* vectors, unsigned count) noexcept {
+  if (::writev(tun_, vectors, static_cast<int>(count)) >= 0) return true;
+  if (fatal(errno)) fail(errno, "write(tun)");
+  return false;
 }
 
 void Worker::report(uint64_t now) noexcept {
@@ -210,78 +279,106 @@ void Worker::send_loop() noexcept {
 
 /** True when the batch was so full that there is likely more. */
 bool Worker::send_batch(uint64_t now) noexcept {
-  size_t lengths[kBatch];
   unsigned count = 0;
+  unsigned total = 0;
   int error = 0;
-  while (count < kBatch) {
-    const ssize_t length = ::read(tun_, outgoing_.slot(count) + kTransportHeader, kMaxInner);
-    if (length > 0) {
-      lengths[count++] = static_cast<size_t>(length);
+  for (unsigned reads = 0; reads < kReads; reads++) {
+    VirtioHeader header{};
+    const ssize_t length = read_tun(header);
+    if (length <= 0) {
+      error = length == 0 ? ENODEV : errno;
+      break;
+    }
+    if (!segmenter_.start(header, super_.get(), static_cast<size_t>(length)) || segmenter_.largest() > kMaxInner) {
+      bump(engine_.counters.drop_malformed);
       continue;
     }
-    error = length == 0 ? ENODEV : errno;
-    break;
-  }
-  if (count != 0) {
-    bump(engine_.counters.tun_read, count);
-    Engine::Sealed sealed[kBatch];
-    Addressed ready;
-    {
-      Guard::Shared shared(engine_.guard());
-      for (unsigned i = 0; i < count; i++) sealed[i] = engine_.seal(outgoing_.slot(i), lengths[i], now);
-      ready = address(sealed, count);
+    while (const size_t size = segmenter_.next(outgoing_.slot(count) + kTransportHeader)) {
+      lengths_[count++] = size;
+      total++;
+      if (count == OutgoingArena::kSlots) {
+        forward(count, now);
+        count = 0;
+      }
     }
-    transmit(ready);
+    if (count >= kForwardPackets) {
+      forward(count, now);
+      count = 0;
+    }
   }
+  if (count != 0) forward(count, now);
   if (error == EIO || fatal(error)) {
     fail(error, "read(tun)");
     return false;
   }
-  return count >= kBusyBatch && !stopping_;
+  return total >= kBusyBatch && error == 0 && !stopping_;
+}
+
+/** One packet into `super_`, and what the kernel says of it. As read(2); less than a header makes no packet. */
+ssize_t Worker::read_tun(VirtioHeader& header) noexcept {
+  if (!tun_offloads_.header) return ::read(tun_, super_.get(), kMaxSuper);
+  iovec vectors[2] = {{&header, kVirtioHeader}, {super_.get(), kMaxSuper}};
+  const ssize_t length = ::readv(tun_, vectors, 2);
+  constexpr ssize_t header_size = kVirtioHeader;
+  if (length > header_size) return length - header_size;
+  if (length > 0) errno = EAGAIN;
+  return length > 0 ? -1 : length;
+}
+
+/** Seal and send the first `count` slots. */
+void Worker::forward(unsigned count, uint64_t now) noexcept {
+  bump(engine_.counters.tun_read, count);
+  unsigned v4;
+  {
+    Guard::Shared shared(engine_.guard());
+    for (unsigned i = 0; i < count; i++) sealed_[i] = engine_.seal(outgoing_.slot(i), lengths_[i], now);
+    v4 = line_up(sealed_.data(), count);
+  }
+  send_lined_up(v4);
 }
 
 /** What the main thread or a confirmation asked for: staged packets and keepalives. */
 void Worker::flush_kicked(uint64_t now) noexcept {
-  Engine::Sealed sealed[kBatch];
   unsigned count = 0;
   Guard::Shared shared(engine_.guard());
   // Sent with the guard held: this is rare and short, and the endpoints stay put.
   const auto empty = [&] {
-    transmit(address(sealed, count));
+    send_lined_up(line_up(sealed_.data(), count));
     count = 0;
   };
   kicked_.take([&](unsigned peer) {
     engine_.flush(
         peer, now, [&] { return outgoing_.slot(count); },
         [&](size_t length, const Endpoint& to) {
-          sealed[count++] = {length, &to};
-          if (count == kBatch) empty();
+          sealed_[count++] = {length, &to};
+          if (count == OutgoingArena::kSlots) empty();
         });
   });
   if (count != 0) empty();
 }
 
-/** Line up the sealed messages, IPv4's before IPv6's, each family in its order. Under the guard. */
-Worker::Addressed Worker::address(const Engine::Sealed* sealed, unsigned count) noexcept {
-  Addressed ready;
+unsigned Worker::line_up(const Engine::Sealed* sealed, unsigned count) noexcept {
+  outgoing_.clear();
+  const bool series = sockets_.segments();
+  unsigned v4 = 0;
   for (const int family : {AF_INET, AF_INET6}) {
     for (unsigned i = 0; i < count; i++) {
       if (sealed[i].length == 0 || sealed[i].to->family() != family) continue;
-      outgoing_.address(ready.total++, i, sealed[i].length, *sealed[i].to);
+      outgoing_.add(i, sealed[i].length, *sealed[i].to, series);
     }
-    if (family == AF_INET) ready.v4 = ready.total;
+    outgoing_.close();
+    if (family == AF_INET) v4 = outgoing_.count();
   }
-  return ready;
+  return v4;
 }
 
-void Worker::transmit(Addressed ready) noexcept {
+void Worker::send_lined_up(unsigned v4) noexcept {
   unsigned sent = 0;
   const int stop = stop_event_.descriptor();
   mmsghdr* messages = outgoing_.messages();
-  if (ready.v4 != 0) sent += sockets_.send_batch(AF_INET, messages, ready.v4, stop);
-  if (ready.total != ready.v4) {
-    sent += sockets_.send_batch(AF_INET6, messages + ready.v4, ready.total - ready.v4, stop);
-  }
+  const unsigned all = outgoing_.count();
+  if (v4 != 0) sent += sockets_.send_batch(AF_INET, messages, v4, stop);
+  if (all != v4) sent += sockets_.send_batch(AF_INET6, messages + v4, all - v4, stop);
   bump(engine_.counters.udp_sent, sent);
 }
 

@@ -71,6 +71,25 @@ export interface NativeKeypair {
   readonly initiator: boolean;
 }
 
+/**
+ * What the transport leaves to the kernel or to faster code. Each is tried when it opens and given up by itself when
+ * it isn't to be had.
+ */
+export interface TransportOffloads {
+  /** TCP is read from the TUN interface in pieces of up to 64 KiB, and cut here. */
+  readonly tunTcp: boolean;
+  /** The same for UDP (Linux 6.2). */
+  readonly tunUdp: boolean;
+  /** Packets of one flow are joined for the write to the TUN interface. */
+  readonly tunJoin: boolean;
+  /** Datagrams to one place are sent in series (UDP_SEGMENT). */
+  readonly udpSend: boolean;
+  /** And received so (UDP_GRO). */
+  readonly udpReceive: boolean;
+  /** ChaCha20-Poly1305 by OpenSSL's primitives rather than its EVP interface. */
+  readonly chacha: boolean;
+}
+
 export interface TransportOptions {
   readonly interfaceName: string;
   readonly mtu: number;
@@ -80,6 +99,8 @@ export interface TransportOptions {
   /** Prefixes routed into the TUN (peers), and prefixes made local on lo (AnyIP, the broker's listeners). */
   readonly routes: readonly { readonly address: Uint8Array; readonly prefix: number }[];
   readonly local: readonly { readonly address: Uint8Array; readonly prefix: number }[];
+  /** Which offloads may be used: all of them, but for those said to be false. */
+  readonly offloads?: Partial<TransportOffloads>;
   /** Called on the main thread. */
   readonly onHandshake: (batch: readonly HandshakeDatagram[]) => void;
   readonly onActivity: (batch: readonly ActivityReport[]) => void;
@@ -142,6 +163,8 @@ export interface NativeTransport {
   /** Drop the packets that wait for a handshake. */
   dropQueue(peer: number): void;
   counters(): TransportCounters;
+  /** Which are in use now. */
+  offloads(): TransportOffloads;
   /** Stop the threads, close everything, wipe keys. The TUN interface goes with it. */
   close(): void;
 }

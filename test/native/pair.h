@@ -39,12 +39,12 @@ struct Side {
 
   /** Seal `packet`; empty when nothing is to be sent. */
   std::vector<uint8_t> seal(const std::vector<uint8_t>& packet, uint64_t now = kStart) {
-    std::vector<uint8_t> message(kTransportOverhead + packet.size() + 2 * kPaddingMultiple);
-    std::copy(packet.begin(), packet.end(), message.begin() + kTransportHeader);
+    std::vector<uint8_t> room(kSealRoom + kTransportOverhead + packet.size() + 2 * kPaddingMultiple);
+    uint8_t* message = room.data() + kSealRoom;
+    std::copy(packet.begin(), packet.end(), message + kTransportHeader);
     Guard::Shared shared(engine.guard());
-    const Engine::Sealed sealed = engine.seal(message.data(), packet.size(), now);
-    message.resize(sealed.length);
-    return message;
+    const Engine::Sealed sealed = engine.seal(message, packet.size(), now);
+    return std::vector<uint8_t>(message, message + sealed.length);
   }
 
   struct Arrival {
@@ -68,11 +68,12 @@ struct Side {
 
   std::vector<std::vector<uint8_t>> flush(uint64_t now = kStart) {
     std::vector<std::vector<uint8_t>> sent;
-    std::vector<uint8_t> message(kTransportOverhead + kMaxInner + kPaddingMultiple);
+    std::vector<uint8_t> room(kSealRoom + kTransportOverhead + kMaxInner + kPaddingMultiple);
+    uint8_t* message = room.data() + kSealRoom;
     Guard::Shared shared(engine.guard());
     engine.flush(
-        kPeer, now, [&] { return message.data(); },
-        [&](size_t length, const Endpoint&) { sent.emplace_back(message.begin(), message.begin() + static_cast<long>(length)); });
+        kPeer, now, [&] { return message; },
+        [&](size_t length, const Endpoint&) { sent.emplace_back(message, message + length); });
     return sent;
   }
 

@@ -49,8 +49,8 @@ struct Station {
     CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     tun = Descriptor(pair[0]);
     far_tun = Descriptor(pair[1]);
-    worker = std::make_unique<Worker>(far_tun.get(), UdpSockets(loopback_socket(), Descriptor()), 1420,
-                                      [this](Worker::News told) { news |= told; }, test_clock);
+    worker = std::make_unique<Worker>(far_tun.get(), UdpSockets(loopback_socket(), Descriptor(), {}),
+                                      Worker::Options{}, [this](Worker::News told) { news |= told; }, test_clock);
   }
   void start() { worker->start(); }
   ~Station() { worker->stop(); }
