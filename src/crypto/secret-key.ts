@@ -15,6 +15,8 @@ const SHOWN = '[secret]';
 export class SecretKey {
   readonly #bytes: Uint8Array;
   #wiped = false;
+  /** The same key as a library wants it, made once. */
+  #form: unknown;
 
   /** Copies `bytes`, which must be 32 long; the caller wipes its own. */
   constructor(bytes: Uint8Array) {
@@ -40,6 +42,17 @@ export class SecretKey {
     return f(this.#bytes);
   }
 
+  /**
+   * The key in the form that a library wants, `make` of its bytes, made at the first call and let go by `wipe`. Every
+   * caller of one key has to want the same form.
+   */
+  form<T>(make: (bytes: Uint8Array) => T): T {
+    return this.use((bytes) => {
+      this.#form ??= make(bytes);
+      return this.#form as T;
+    });
+  }
+
   equals(other: SecretKey): boolean {
     return this.use((a) => other.use((b) => equalBytes(a, b)));
   }
@@ -50,6 +63,7 @@ export class SecretKey {
 
   wipe(): void {
     this.#bytes.fill(0);
+    this.#form = undefined;
     this.#wiped = true;
   }
 

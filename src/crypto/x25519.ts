@@ -23,9 +23,9 @@ export interface KeyPair {
 
 export interface X25519 {
   readonly name: 'openssl' | 'noble';
-  publicKey(secret: Uint8Array): Uint8Array;
+  publicKey(secret: SecretKey): Uint8Array;
   /** Undefined for all zeros. */
-  shared(secret: Uint8Array, remote: Uint8Array): Uint8Array | undefined;
+  shared(secret: SecretKey, remote: Uint8Array): Uint8Array | undefined;
 }
 
 /** RFC 8410: a PKCS #8 private key and a SubjectPublicKeyInfo, up to the 32 bytes of the key. */
@@ -45,12 +45,12 @@ export const openssl: X25519 = {
   name: 'openssl',
   publicKey: (secret) =>
     Uint8Array.from(
-      createPublicKey(privateKey(secret)).export({ format: 'der', type: 'spki' }).subarray(SPKI.length),
+      createPublicKey(secret.form(privateKey)).export({ format: 'der', type: 'spki' }).subarray(SPKI.length),
     ),
   shared: (secret, remote) => {
     const publicKey = createPublicKey({ key: Buffer.concat([SPKI, remote]), format: 'der', type: 'spki' });
     try {
-      return diffieHellman({ privateKey: privateKey(secret), publicKey });
+      return diffieHellman({ privateKey: secret.form(privateKey), publicKey });
     } catch {
       // Keys are right by construction: it fails for one reason, the all-zero result.
       return undefined;
@@ -60,10 +60,10 @@ export const openssl: X25519 = {
 
 export const noble: X25519 = {
   name: 'noble',
-  publicKey: (secret) => x25519.getPublicKey(secret),
+  publicKey: (secret) => secret.use((k) => x25519.getPublicKey(k)),
   shared: (secret, remote) => {
     try {
-      return x25519.getSharedSecret(secret, remote);
+      return secret.use((k) => x25519.getSharedSecret(k, remote));
     } catch {
       // Lengths are right by construction: the library throws for one reason, the all-zero result.
       return undefined;
@@ -72,18 +72,20 @@ export const noble: X25519 = {
 };
 
 /** RFC 7748 section 6.1: Alice's secret and public key, Bob's public key, what they share. */
-const ALICE = Buffer.from('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a', 'hex');
+const ALICE = (): SecretKey =>
+  SecretKey.take(Buffer.from('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a', 'hex'));
 const ALICE_PUBLIC = Buffer.from('8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a', 'hex');
 const BOB_PUBLIC = Buffer.from('de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f', 'hex');
 const SHARED = Buffer.from('4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742', 'hex');
 
 /** True when `engine` gives the RFC's values, and refuses a point of small order. */
 export function knowsAnswers(engine: X25519): boolean {
+  const alice = ALICE();
   try {
     return (
-      ALICE_PUBLIC.equals(engine.publicKey(ALICE)) &&
-      SHARED.equals(engine.shared(ALICE, BOB_PUBLIC) ?? ALICE) &&
-      engine.shared(ALICE, new Uint8Array(32)) === undefined
+      ALICE_PUBLIC.equals(engine.publicKey(alice)) &&
+      SHARED.equals(engine.shared(alice, BOB_PUBLIC) ?? BOB_PUBLIC) &&
+      engine.shared(alice, new Uint8Array(32)) === undefined
     );
   } catch {
     return false;
@@ -95,7 +97,7 @@ export const engine: X25519 = knowsAnswers(openssl) ? openssl : noble;
 
 /** The public key that belongs to `secret`. */
 export function publicKeyOf(secret: SecretKey): PublicKey {
-  return PublicKey.fromBytes(secret.use((k) => engine.publicKey(k))) as PublicKey;
+  return PublicKey.fromBytes(engine.publicKey(secret)) as PublicKey;
 }
 
 /** A key pair whose secret is `randomness`, 32 bytes of it, which is wiped. Clamping is part of X25519. */
@@ -106,6 +108,6 @@ export function generateKeyPair(randomness: Uint8Array): KeyPair {
 
 /** Noise's DH(). Undefined when the result is all zeros. */
 export function dh(secret: SecretKey, remote: PublicKey): SecretKey | undefined {
-  const shared = secret.use((k) => engine.shared(k, remote.bytes));
+  const shared = engine.shared(secret, remote.bytes);
   return shared && SecretKey.take(shared);
 }

@@ -13,7 +13,7 @@
  * Handshakes in both directions may be under way with one peer at once; each has its own state, so two ends
  * that call each other in the same moment both succeed.
  */
-import { DecapsulationKey, KEM_RANDOMNESS_BYTES, KEM_SEED_BYTES } from '../crypto/kem.ts';
+import { DecapsulationKey, KEM_SEED_BYTES } from '../crypto/kem.ts';
 import type { PublicKey } from '../crypto/public-key.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
 import { generateKeyPair, publicKeyOf } from '../crypto/x25519.ts';
@@ -279,10 +279,7 @@ export class Device {
     peer.lastInitiationReceived = now;
     if (verdict.store)
       this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: verdict.store });
-    const response = responder.write(peer.remote, {
-      e: generateKeyPair(this.#randomBytes(32)),
-      ...(peer.hybrid && { kemRandomness: this.#randomBytes(KEM_RANDOMNESS_BYTES) }),
-    });
+    const response = responder.write(peer.remote, { e: generateKeyPair(this.#randomBytes(32)) });
     if (!response) return refuse('initiation not authentic');
     this.#received(peer, from, now);
     const localIndex = this.#indices.allocate(peer);

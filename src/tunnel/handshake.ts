@@ -19,7 +19,7 @@
  * Nothing here throws on what a peer sent and nothing is remembered from a message that isn't authentic.
  * `ss` is the same for the life of a peer: it is computed once, in `remoteStatic`.
  */
-import { CIPHERTEXT_BYTES, ENCAPSULATION_KEY_BYTES, encapsulate } from '../crypto/kem.ts';
+import { CIPHERTEXT_BYTES, ENCAPSULATION_KEY_BYTES, encapsulate, encapsulateWith } from '../crypto/kem.ts';
 import type { DecapsulationKey } from '../crypto/kem.ts';
 import { PublicKey } from '../crypto/public-key.ts';
 import { SecretKey } from '../crypto/secret-key.ts';
@@ -27,7 +27,6 @@ import { SymmetricState } from '../crypto/symmetric-state.ts';
 import { dh } from '../crypto/x25519.ts';
 import type { KeyPair } from '../crypto/x25519.ts';
 import type { KexMode } from '../wire/action.ts';
-import { Fault } from '../wire/errors.ts';
 import { CONSTRUCTION, HYBRID_CONSTRUCTION, IDENTIFIER } from './constants.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -74,7 +73,7 @@ export interface InitiatorEphemerals {
   readonly e1?: DecapsulationKey;
 }
 
-/** `e`, and the randomness of the encapsulation where the initiation was a hybrid one. */
+/** `e`, and for vectors the randomness of the encapsulation, which else is fresh. */
 export interface ResponderEphemerals {
   readonly e: KeyPair;
   readonly kemRandomness?: Uint8Array;
@@ -261,8 +260,9 @@ export class Responder {
       if (!mixSecret(noise, dh(e.secret, this.#remoteEphemeral))) return undefined; // ee
       let sealedCiphertext: Uint8Array | undefined;
       if (this.#kemKey) {
-        if (!kemRandomness) throw new Fault('INTERNAL', 'a hybrid response needs randomness');
-        const encapsulation = encapsulate(this.#kemKey, kemRandomness); // ekem1
+        const encapsulation = kemRandomness // ekem1
+          ? encapsulateWith(this.#kemKey, kemRandomness)
+          : encapsulate(this.#kemKey);
         if (!encapsulation) return undefined;
         sealedCiphertext = noise.EncryptAndHash(encapsulation.ciphertext);
         mixSecret(noise, encapsulation.secret);

@@ -1,7 +1,16 @@
 /** BLAKE2s, its keyed MAC, HMAC and HKDF against node:crypto and RFC 7693. */
 import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
-import { hash, hkdf2, hkdf3, hmacBlake2s, mac } from '../../src/crypto/blake2s.ts';
+import {
+  hash,
+  hkdf2,
+  hkdf3,
+  hmacBlake2s,
+  knowsAnswer,
+  mac,
+  nobleHash,
+  opensslHash,
+} from '../../src/crypto/blake2s.ts';
 import { toHex } from './vectors.ts';
 
 const oracle = (...parts: Uint8Array[]): Buffer => {
@@ -64,5 +73,21 @@ void t.test('HMAC and HKDF', (t) => {
     hkdf3(ck, ikm).map(toHex),
     [t1, t2, t3].map((b) => b.toString('hex')),
   );
+  t.end();
+});
+
+void t.test('OpenSSL hashes, and only when it knows the answer', (t) => {
+  t.equal(hash, opensslHash);
+  t.ok(knowsAnswer(nobleHash));
+  t.notOk(knowsAnswer((...parts) => opensslHash(...parts, Buffer.from('x'))));
+  t.notOk(
+    knowsAnswer(() => {
+      throw new Error('no such digest');
+    }),
+  );
+  for (const length of [0, 1, 64, 65, 1200]) {
+    const data = randomBytes(length);
+    t.equal(toHex(nobleHash(data, data)), toHex(opensslHash(data, data)));
+  }
   t.end();
 });

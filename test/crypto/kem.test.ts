@@ -3,7 +3,15 @@ import { createPrivateKey, createPublicKey, decapsulate, randomBytes } from 'nod
 import * as crypto from 'node:crypto';
 import { inspect } from 'node:util';
 import t from 'tap';
-import { DecapsulationKey, encapsulate } from '../../src/crypto/kem.ts';
+import {
+  DecapsulationKey,
+  encapsulate,
+  encapsulateWith,
+  engine,
+  isUnderstood,
+  noble,
+  openssl,
+} from '../../src/crypto/kem.ts';
 import { hex, readVectors, toHex } from './vectors.ts';
 
 interface Wycheproof {
@@ -37,8 +45,9 @@ void t.test('Wycheproof: encapsulation, and keys that are none', (t) => {
   t.ok(cases.length >= 250);
   t.ok(cases.some((c) => c.result === 'invalid'));
   const wrong = cases.filter((c) => {
-    const result = encapsulate(hex(c.ek), hex(c.m));
-    if (c.result === 'invalid') return result !== undefined;
+    const result = encapsulateWith(hex(c.ek), hex(c.m));
+    if (c.result === 'invalid') return result !== undefined || encapsulate(hex(c.ek)) !== undefined;
+    if (!openssl.encapsulate(hex(c.ek))) return true;
     return toHex(result?.ciphertext) !== c.c || result?.secret.use((k) => toHex(k)) !== c.K;
   });
   t.same(
@@ -83,7 +92,7 @@ void t.test('node:crypto: both directions', (t) => {
       ours.decapsulate(towards.ciphertext)?.use((k) => toHex(k)),
       towards.sharedKey.toString('hex'),
     );
-    const from = encapsulate(raw, randomBytes(32));
+    const from = i % 2 === 0 ? encapsulateWith(raw, randomBytes(32)) : encapsulate(raw);
     if (!from) throw new Error('no encapsulation');
     t.equal(
       from.secret.use((k) => toHex(k)),
@@ -106,7 +115,7 @@ void t.test('randomness is used up, a wiped key is gone, nothing shows it', (t) 
   const key = DecapsulationKey.generate(seed);
   t.ok(seed.every((b) => b === 0));
   const randomness = randomBytes(32);
-  const { ciphertext } = encapsulate(key.encapsulationKey, randomness) ?? {};
+  const { ciphertext } = encapsulateWith(key.encapsulationKey, randomness) ?? {};
   if (!ciphertext) throw new Error('no encapsulation');
   t.ok(randomness.every((b) => b === 0));
   t.match(
@@ -114,12 +123,27 @@ void t.test('randomness is used up, a wiped key is gone, nothing shows it', (t) 
     /^\[secret\] .*\[secret\]$/,
   );
   t.equal(key.decapsulate(ciphertext.subarray(1)), undefined);
-  t.equal(encapsulate(key.encapsulationKey.subarray(1), randomBytes(32)), undefined);
+  t.equal(encapsulateWith(key.encapsulationKey.subarray(1), randomBytes(32)), undefined);
+  t.equal(encapsulate(key.encapsulationKey.subarray(1)), undefined);
   t.notOk(key.wiped);
   key.wipe();
   t.ok(key.wiped);
   t.throws(() => key.decapsulate(ciphertext), { code: 'INTERNAL' });
   t.throws(() => DecapsulationKey.generate(randomBytes(63)), { code: 'INTERNAL' });
-  t.throws(() => encapsulate(key.encapsulationKey, randomBytes(31)), { code: 'INTERNAL' });
+  t.throws(() => encapsulateWith(key.encapsulationKey, randomBytes(31)), { code: 'INTERNAL' });
+  t.end();
+});
+
+void t.test('OpenSSL encapsulates, and only when it is understood', (t) => {
+  t.equal(engine.name, 'openssl');
+  t.ok(isUnderstood(openssl));
+  t.ok(isUnderstood(noble));
+  t.notOk(isUnderstood({ ...openssl, encapsulate: () => undefined }));
+  const broken = (): never => {
+    throw new Error('no such thing');
+  };
+  t.notOk(isUnderstood({ ...openssl, encapsulate: broken }));
+  const other = DecapsulationKey.generate(randomBytes(64)).encapsulationKey;
+  t.notOk(isUnderstood({ ...openssl, encapsulate: () => openssl.encapsulate(other) }));
   t.end();
 });

@@ -47,6 +47,21 @@ void t.test('take wipes its source, wipe ends the use of the key', (t) => {
   t.end();
 });
 
+void t.test('a form of the key is made once, shown by nothing, and gone with the key', (t) => {
+  const taken = new SecretKey(bytes);
+  let made = 0;
+  const make = (b: Uint8Array): { text: string } => {
+    made++;
+    return { text: Buffer.from(b).toString('hex') };
+  };
+  t.equal(taken.form(make), taken.form(make));
+  t.equal(made, 1);
+  t.notMatch(inspect(taken, { showHidden: true, depth: 9 }), /4142/);
+  taken.wipe();
+  t.throws(() => taken.form(make));
+  t.end();
+});
+
 void t.test('a key is 32 bytes', (t) => {
   t.throws(() => new SecretKey(new Uint8Array(31)));
   t.throws(() => new SecretKey(new Uint8Array(33)));

@@ -360,6 +360,15 @@ void t.test('passive keepalive', (t) => {
   t.end();
 });
 
+void t.test('a keepalive asks for no keepalive: two idle ends fall silent', (t) => {
+  const { left, right, clock } = twoDevices();
+  connect(left, right);
+  for (const device of [left, right]) device.activity([{ ...idle, receivedAny: true, sentAny: true }]);
+  for (; clock.ms < 170_000; clock.ms += 1000)
+    for (const device of [left, right]) t.same([...device.tick(), ...workAll(device)], []);
+  t.end();
+});
+
 void t.test('persistent keepalive calls first, and again when the session has lapsed', (t) => {
   const clock = new TestClock();
   const device = new Device({
