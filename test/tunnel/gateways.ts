@@ -3,6 +3,7 @@
  * each in a network namespace. Both of a's links end at its one UDP port. Removed by `close`, whatever happened.
  *
  *   b 192.0.2.2, 100.96.0.2 ── 192.0.2.1  a 100.96.0.1  198.51.100.1 ── c 198.51.100.3, 100.96.0.3
+ *     2001:db8::2               2001:db8::1
  */
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -242,6 +243,11 @@ export class ThreeWay {
         await run('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
       }
     }
+    for (const [namespace, address] of [
+      [a, '2001:db8::1/64'],
+      [b, '2001:db8::2/64'],
+    ] as const)
+      await run('ip', ['-n', namespace, 'address', 'add', address, 'dev', 'uplink0', 'nodad']);
   }
 
   /** wireguard-go in c, which knows where a is. `others`: more keys that it takes for peers. */
