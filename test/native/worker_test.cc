@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "inner_model.h"
 #include "pair.h"
 #include "tap.h"
 
@@ -44,13 +45,13 @@ struct Station {
   std::atomic<uint32_t> news{0};
   std::unique_ptr<Worker> worker;
 
-  Station() {
+  explicit Station(Worker::Options options = {}, UdpSockets::Offloads series = {}) {
     int pair[2];
     CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     tun = Descriptor(pair[0]);
     far_tun = Descriptor(pair[1]);
-    worker = std::make_unique<Worker>(far_tun.get(), UdpSockets(loopback_socket(), Descriptor(), {}),
-                                      Worker::Options{}, [this](Worker::News told) { news |= told; }, test_clock);
+    worker = std::make_unique<Worker>(far_tun.get(), UdpSockets(loopback_socket(), Descriptor(), series), options,
+                                      [this](Worker::News told) { news |= told; }, test_clock);
   }
   void start() { worker->start(); }
   ~Station() { worker->stop(); }
@@ -236,4 +237,133 @@ TEST("worker: stop works before start, and opening leaves no descriptor behind")
   const int after = ::dup(0);
   ::close(after);
   CHECK(before == after);
+}
+
+namespace {
+
+/** A stranger who sends series (UDP_SEGMENT), as a peer with the offload would. */
+void send_series(Descriptor& socket, const Endpoint& to, const std::vector<uint8_t>& bytes, size_t segment) {
+  iovec vector = {const_cast<uint8_t*>(bytes.data()), bytes.size()};
+  Endpoint name = to;
+  ControlRoom room;
+  msghdr message{};
+  message.msg_name = &name.to;
+  message.msg_namelen = to.size();
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  UdpSockets::prepare(message, room, Address(), 2, segment);
+  CHECK(::sendmsg(socket.get(), &message, 0) == static_cast<ssize_t>(bytes.size()));
+}
+
+/** TUN with headers: each packet is written and read with its VirtioHeader before it. */
+std::vector<uint8_t> with_header(const VirtioHeader& header, const std::vector<uint8_t>& packet) {
+  std::vector<uint8_t> bytes(kVirtioHeader + packet.size());
+  std::memcpy(bytes.data(), &header, kVirtioHeader);
+  std::memcpy(bytes.data() + kVirtioHeader, packet.data(), packet.size());
+  return bytes;
+}
+
+}  // namespace
+
+TEST("worker: a series is taken apart, whatever is in it, and an oversized datagram ends nothing") {
+  Station station;
+  station.start();
+  Descriptor stranger = loopback_socket();
+  const Endpoint to = loopback(station.worker->port());
+  const Counters& counters = station.worker->engine().counters;
+  // Five handshakes of 100 bytes and one of 40.
+  std::vector<uint8_t> bytes(540, 1);
+  for (size_t i = 0; i < 6; i++) bytes[i * 100 + 1] = static_cast<uint8_t>(i);
+  send_series(stranger, to, bytes, 100);
+  CHECK(tap::eventually([&] { return counters.udp_received == 6; }));
+  HandshakeRing& ring = station.worker->handshakes();
+  for (unsigned i = 0; i < 6; i++) {
+    const HandshakeRing::Slot* slot = ring.front();
+    CHECK(slot != nullptr && slot->length == (i < 5 ? 100 : 40) && slot->bytes[1] == i);
+    ring.pop();
+  }
+  // Datagrams longer than any of ours, in a series and alone, then something that can be heard.
+  send_series(stranger, to, std::vector<uint8_t>(60'000, 4), 20'000);
+  send_raw(stranger, to, std::vector<uint8_t>(65'507, 4));
+  send_raw(stranger, to, {1, 2, 3});
+  CHECK(tap::eventually([&] { return counters.udp_received == 11; }));
+  CHECK(counters.drop_malformed == 4);
+  CHECK(ring.front() != nullptr && ring.front()->length == 3);
+}
+
+TEST("worker: with and without series, packets of changing lengths to one peer arrive whole and in order") {
+  for (const bool series : {true, false}) {
+    Station left({}, {series, series});
+    Station right({}, {series, series});
+    CHECK(left.worker->offloads().udp_receive == series);
+    left.worker->engine().set_peer(kPeer, {host(2)});
+    right.worker->engine().set_peer(kPeer, {host(1)});
+    left.worker->engine().set_endpoint(kPeer, loopback(right.worker->port()));
+    uint8_t a[32] = {1};
+    uint8_t b[32] = {2};
+    CHECK(right.worker->set_keypair(kPeer, 2, 1, false, b, a) == 0);
+    CHECK(left.worker->set_keypair(kPeer, 1, 2, true, a, b) == 0);
+    // Written before the threads start: one batch.
+    std::vector<std::vector<uint8_t>> packets;
+    for (int i = 0; i < 60; i++) packets.push_back(packet_of(1, 2, i % 9 < 6 ? 1000 : 60 + i, static_cast<uint8_t>(i)));
+    for (const auto& packet : packets) left.send(packet);
+    left.start();
+    right.start();
+    bool same = true;
+    for (const auto& packet : packets) same = same && right.receive() == packet;
+    CHECK(same);
+    CHECK(left.worker->engine().counters.udp_sent >= 60);
+  }
+}
+
+TEST("worker: a TUN device with headers: 64 KiB in, 64 KiB out, and nothing wrong between") {
+  Worker::Options options;
+  options.tun = {true, true, true, true};
+  Station left(options);
+  Station right(options);
+  const Flow flow;
+  const Prefix one = host(1);
+  const Prefix two = host(2);
+  left.worker->engine().set_peer(kPeer, {two});
+  right.worker->engine().set_peer(kPeer, {one});
+  left.worker->engine().set_endpoint(kPeer, loopback(right.worker->port()));
+  uint8_t a[32] = {1};
+  uint8_t b[32] = {2};
+  CHECK(right.worker->set_keypair(kPeer, 2, 1, false, b, a) == 0);
+  CHECK(left.worker->set_keypair(kPeer, 1, 2, true, a, b) == 0);
+  left.start();
+  right.start();
+  Segment whole;
+  whole.payload = pattern(40 * 1368 + 5);
+  VirtioHeader header{};
+  header.flags = kNeedsChecksum;
+  header.gso_type = kGsoTcp4;
+  header.gso_size = 1368;
+  header.csum_start = 20;
+  header.csum_offset = 16;
+  left.send(with_header(header, build(flow, whole, true)));
+  // It may come in one piece or, when the batch was cut, in several; the payload is the same.
+  Bytes payload;
+  while (payload.size() < whole.payload.size()) {
+    std::vector<uint8_t> bytes(70'000);
+    pollfd wait{right.tun.get(), POLLIN, 0};
+    if (::poll(&wait, 1, 5000) != 1) break;
+    const ssize_t length = ::read(right.tun.get(), bytes.data(), bytes.size());
+    CHECK(length > 62);
+    if (length <= 62) break;
+    VirtioHeader seen;
+    std::memcpy(&seen, bytes.data(), kVirtioHeader);
+    CHECK(seen.gso_type == kGsoTcp4 || seen.gso_type == kGsoNone);
+    payload.insert(payload.end(), bytes.begin() + 62, bytes.begin() + length);
+  }
+  CHECK(payload == whole.payload);
+  CHECK(left.worker->engine().counters.tun_read == 41);
+  CHECK(right.worker->engine().counters.tun_written == 41);
+
+  // What makes no sense is dropped, and the next packet passes.
+  header.csum_start = 9000;
+  left.send(with_header(header, build(flow, whole, true)));
+  left.send(with_header(VirtioHeader{}, packet_of(1, 2)));
+  right.receive();
+  CHECK(left.worker->engine().counters.drop_malformed == 1);
 }
