@@ -136,7 +136,7 @@ void t.test('a stock peer that has to be hybrid: no session either way, and a re
       hybrid({ id: 'c', key: network.stock.public, address: '100.96.0.3', endpoint: '198.51.100.3' }),
     ]);
     await a.start();
-    await network.startStock([probe.public]);
+    await network.startStock({ others: [probe.public] });
     const pinging = ping(nsC, '100.96.0.1', 3).catch((e: unknown) => String(e));
     const refused = await until('a refusal', 10, () => a.only('tunnel.refused')[0]);
     t.match(refused.body, { reason: 'kex_downgrade_refused', peer: 'c', publicKey: network.stock.public });

@@ -3,7 +3,7 @@
  * each in a network namespace. Both of a's links end at its one UDP port. Removed by `close`, whatever happened.
  *
  *   b 192.0.2.2, 100.96.0.2 ── 192.0.2.1  a 100.96.0.1  198.51.100.1 ── c 198.51.100.3, 100.96.0.3
- *     2001:db8::2               2001:db8::1
+ *     2001:db8::2               2001:db8::1   2001:db8:1::1     2001:db8:1::3
  */
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -182,6 +182,14 @@ export class Gateway {
   }
 }
 
+export interface StockOptions {
+  /** More keys that it takes for peers. */
+  readonly others?: readonly string[];
+  /** Where it takes a to be; null when a has to call first. */
+  readonly endpoint?: string | null;
+  readonly psk?: Buffer;
+}
+
 let networks = 0;
 
 export class ThreeWay {
@@ -243,15 +251,18 @@ export class ThreeWay {
         await run('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
       }
     }
-    for (const [namespace, address] of [
-      [a, '2001:db8::1/64'],
-      [b, '2001:db8::2/64'],
+    for (const [namespace, device, address] of [
+      [a, 'uplink0', '2001:db8::1/64'],
+      [b, 'uplink0', '2001:db8::2/64'],
+      [a, 'uplink1', '2001:db8:1::1/64'],
+      [c, 'uplink0', '2001:db8:1::3/64'],
     ] as const)
-      await run('ip', ['-n', namespace, 'address', 'add', address, 'dev', 'uplink0', 'nodad']);
+      await run('ip', ['-n', namespace, 'address', 'add', address, 'dev', device, 'nodad']);
   }
 
-  /** wireguard-go in c, which knows where a is. `others`: more keys that it takes for peers. */
-  async startStock(others: readonly string[] = []): Promise<void> {
+  /** wireguard-go in c. */
+  async startStock(options: StockOptions = {}): Promise<void> {
+    const { others = [], endpoint = '198.51.100.1', psk } = options;
     const c = this.names[2];
     this.#wireguard = spawn('ip', ['netns', 'exec', c, 'wireguard-go', '-f', this.device], {
       env: { ...process.env, WG_PROCESS_FOREGROUND: '1', LOG_LEVEL: 'error' },
@@ -261,16 +272,14 @@ export class ThreeWay {
     const file = join(this.folder, 'stock.key');
     writeFileSync(file, this.stock.secret.toString('base64'), { mode: 0o600 });
     await this.wg('set', this.device, 'listen-port', '51820', 'private-key', file);
-    await this.wg(
-      'set',
-      this.device,
-      'peer',
-      this.a.keys.public,
-      'allowed-ips',
-      '100.96.0.1/32',
-      'endpoint',
-      '198.51.100.1:51820',
-    );
+    const peer = ['peer', this.a.keys.public, 'allowed-ips', '100.96.0.1/32'];
+    if (endpoint !== null) peer.push('endpoint', `[${endpoint}]:51820`);
+    if (psk) {
+      const secret = join(this.folder, 'stock.psk');
+      writeFileSync(secret, psk.toString('base64'), { mode: 0o600 });
+      peer.push('preshared-key', secret);
+    }
+    await this.wg('set', this.device, ...peer);
     for (const key of others) await this.wg('set', this.device, 'peer', key);
     await run('ip', ['-n', c, 'address', 'add', '100.96.0.3/17', 'dev', this.device]);
     await run('ip', ['-n', c, 'link', 'set', this.device, 'mtu', '1420', 'up']);
