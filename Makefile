@@ -5,6 +5,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# Recipes are quiet; V=1 shows them.
+ifndef V
+.SILENT:
+endif
+
 ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
 NODE_HOME := $(CURDIR)/.toolchain/node_modules/node-linux-$(ARCH)
 export PATH := $(NODE_HOME)/bin:$(CURDIR)/.toolchain/node_modules/.bin:$(CURDIR)/node_modules/.bin:$(PATH)
@@ -17,18 +22,20 @@ SYSTEM_TESTS = $(sort $(shell find test/system -name '*.test.ts'))
 
 .PHONY: help
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up: each step runs when its input changed ------------------------------------------------
 
 $(NODE_STAMP): .toolchain/package-lock.json
-	@command -v npm >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm >/dev/null; }
+	command -v npm >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm >/dev/null; }
+	echo 'installing Node 24'
 	cd .toolchain && npm ci --loglevel=error
-	@touch $@
+	touch $@
 
 $(MODULES_STAMP): package-lock.json $(NODE_STAMP)
+	echo 'installing packages'
 	npm ci --loglevel=error
-	@touch $@
+	touch $@
 
 include native/native.mk
 
@@ -49,15 +56,16 @@ apt-bench: ; @.toolchain/apt build run clinic test bench
 
 .PHONY: run start
 run: apt-clinic build ## A whole clinic in this terminal: namespaces, real devices, the gateway, a radiologist's job
-	@exec node test/support/clinic/run.ts
+	exec node test/support/clinic/run.ts
 
 start: apt-run build ## The gateway alone on this machine's interfaces: ANTEROOM_CONFIG=/path make start
-	@exec node src/main/supervisor.ts
+	exec node src/main/supervisor.ts
 
 # --- checking --------------------------------------------------------------------------------------
 
 .PHONY: types lint format check unit system test
 types: $(MODULES_STAMP) ## Check the types
+	echo 'checking types'
 	tsc
 	tsc -p src/status/ui
 
@@ -70,18 +78,18 @@ format: $(MODULES_STAMP) ## Write every file in the house format
 
 check: types lint ## Types, lint and format
 
-unit: apt-test build build/native/test-native build/native/test-native-asan ## The tests that need no namespaces
-	@mkdir -p build/test
+unit: apt-test build build/native/test-native build/native/test-native-asan build/native/fuzz-datagram build/native/fuzz-frame ## The tests that need no namespaces
+	mkdir -p build/test
 	tap --reporter=terse --jobs=2 --output-file=build/test/unit.tap $(UNIT_TESTS)
 
 system: apt-test build ## The tests in network namespaces, with real peers (root)
-	@mkdir -p build/test
+	mkdir -p build/test
 	tap --reporter=terse --jobs=1 --output-file=build/test/system.tap $(SYSTEM_TESTS)
 
 test: check ## Everything: set-up, checks, unit and system tests; the last line counts them
-	@mkdir -p build/test; rm -f build/test/*.tap
-	@$(MAKE) --no-print-directory --keep-going unit system || true
-	@node test/tally.ts build/test/unit.tap build/test/system.tap
+	mkdir -p build/test; rm -f build/test/*.tap
+	$(MAKE) --no-print-directory --keep-going unit system || true
+	node test/tally.ts build/test/unit.tap build/test/system.tap
 
 # --- measuring -------------------------------------------------------------------------------------
 
@@ -89,7 +97,7 @@ BENCHES := tunnel broker policy audit sensor
 .PHONY: bench $(addprefix bench-,$(BENCHES))
 bench: $(addprefix bench-,$(BENCHES)) ## Every benchmark against its peer, as tables and build/bench/*.json
 $(addprefix bench-,$(BENCHES)): bench-%: apt-bench build
-	@mkdir -p build/bench
+	mkdir -p build/bench
 	node test/bench/$*.ts
 
 .PHONY: docs clean
