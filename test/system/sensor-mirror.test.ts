@@ -26,7 +26,7 @@ import { writeCtSeries } from '../support/clinic/ct-series.ts';
 import { clearStale, removeAll, takeLease } from '../support/clinic/lease.ts';
 import { Namespace, stopChild, until } from '../support/clinic/namespace.ts';
 
-const DEADLINE = 20_000;
+const DEADLINE = 60_000;
 const modality = { mac: '08:00:06:21:25:41', ip: '10.80.0.21' };
 const archive = { mac: '00:25:90:12:34:10', ip: '10.80.0.10' };
 const peer = fileURLToPath(new URL('../sensor/mllp-peer.ts', import.meta.url));
