@@ -20,6 +20,8 @@ namespace {
 constexpr unsigned kBusyBatch = 16;
 /** Joined bytes that are written before more are opened: they are still in the cache. */
 constexpr size_t kWriteBytes = 48 << 10;
+/** Datagrams that are few enough to be the only thing going on. */
+constexpr unsigned kAnswerBatch = 2;
 /** Packets that are sent before more are read, and reads of one batch. */
 constexpr unsigned kForwardPackets = 40;
 constexpr unsigned kReads = 64;
@@ -162,7 +164,9 @@ bool Worker::receive_batch(int fd, uint64_t now) noexcept {
     datagrams += receive_series(incoming_.slot(i), length, segment, from, now);
     if (coalescer_.bytes() >= kWriteBytes) write_tun();
   }
+  const bool wrote = coalescer_.bytes() != 0;
   write_tun();
+  if (wrote && datagrams <= kAnswerBatch) send_answers(now);
   bump(engine_.counters.udp_received, datagrams);
   if (heard_handshake_) tell_(kHandshakes);
   heard_handshake_ = false;
@@ -206,6 +210,15 @@ unsigned Worker::receive_series(uint8_t* bytes, size_t length, size_t segment, c
     }
   } while (at < length);
   return total;
+}
+
+/**
+ * A packet written to the TUN device is often answered within the write (an echo, an acknowledgement). When little
+ * is going on, that answer is sent from here and needn't wait for the other thread to wake.
+ */
+void Worker::send_answers(uint64_t now) noexcept {
+  const std::unique_lock lock(sending_, std::try_to_lock);
+  if (lock.owns_lock()) send_batch(now);
 }
 
 void Worker::write_tun() noexcept {
@@ -267,9 +280,11 @@ void Worker::send_loop() noexcept {
     if (waits[2].revents != 0) return;
     if (waits[1].revents != 0) {
       send_event_.lower();
+      const std::lock_guard lock(sending_);
       flush_kicked(clock_());
     }
     if (waits[0].revents != 0) {
+      const std::lock_guard lock(sending_);
       for (int round = 0; round < 8 && send_batch(clock_()); round++) {
       }
     }

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -106,6 +107,7 @@ class Worker {
 
   void send_loop() noexcept;
   bool send_batch(uint64_t now) noexcept;
+  void send_answers(uint64_t now) noexcept;
   ssize_t read_tun(VirtioHeader& header) noexcept;
   void forward(unsigned count, uint64_t now) noexcept;
   void flush_kicked(uint64_t now) noexcept;
@@ -144,6 +146,8 @@ class Worker {
   std::atomic<bool> join_udp_;
   bool heard_handshake_ = false;
 
+  /** Whoever holds it reads the TUN device and sends: the sending thread, or the receiving one for an answer. */
+  std::mutex sending_;
   std::unique_ptr<uint8_t[]> super_;
   Segmenter segmenter_;
   OutgoingArena outgoing_;

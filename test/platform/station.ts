@@ -52,6 +52,8 @@ export async function ip(...args: string[]): Promise<Record<string, never>[]> {
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as Record<string, never>[]);
 }
 
+let made = 0;
+
 export class Namespace {
   readonly name: string;
   private constructor(name: string) {
@@ -59,7 +61,8 @@ export class Namespace {
   }
 
   static async make(label: string): Promise<Namespace> {
-    const namespace = new Namespace(`ar-addon-${label}-${process.pid}`);
+    made += 1;
+    const namespace = new Namespace(`ar-addon-${label}${made}-${process.pid}`);
     await run('ip', ['netns', 'add', namespace.name]);
     await namespace.ip('link', 'set', 'lo', 'up');
     return namespace;
