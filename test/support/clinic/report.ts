@@ -85,7 +85,7 @@ export function decisionsOf(records: readonly AuditRecord[]): Decision[] {
           kex: subject?.kex ?? '',
           resource: target?.resource ?? '',
           actions: [],
-          rules: event.kind === 'session.refused' ? event.body.refusal.rules : [],
+          rules: event.kind === 'session.refused' ? event.body.refusal.rules : (inside?.rules ?? []),
           reasons: event.kind === 'session.refused' ? event.body.refusal.reasons : [inside?.reason ?? ''],
           ...(inside === undefined ? {} : { unit: inside.unit }),
         },
