@@ -12,7 +12,18 @@ import { grant, refusal, subject, target } from './grant.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
 
 /** How packets of a tunnel session travel: from end to end, or by way of a relay. */
-export const tunnelPath = z.enum(['direct', 'relay']);
+const tunnelPath = z.enum(['direct', 'relay']);
+
+/** A tunnel session at key confirmation: what happened, not what was configured. */
+export const confirmedSession = z.strictObject({
+  peer: peerId,
+  tunnelSession: tunnelSessionId,
+  role: z.enum(['initiator', 'responder']),
+  kex: kexMode,
+  rekeyOf: tunnelSessionId.optional(),
+  endpoint,
+  path: tunnelPath.optional(),
+});
 
 const kinds = {
   /** A process began or ended its work. */
@@ -25,15 +36,7 @@ const kinds = {
     policies: z.number().int(),
   }),
   /** A tunnel session was confirmed: equal identity on both ends. */
-  'tunnel.session': z.strictObject({
-    peer: peerId,
-    tunnelSession: tunnelSessionId,
-    role: z.enum(['initiator', 'responder']),
-    kex: kexMode,
-    rekeyOf: tunnelSessionId.optional(),
-    endpoint,
-    path: tunnelPath.optional(),
-  }),
+  'tunnel.session': confirmedSession,
   /** A handshake was refused for a reason worth a record; floods are counted, not recorded one by one. */
   'tunnel.refused': z.strictObject({
     endpoint,

@@ -5,28 +5,18 @@
  *   control, operator → tunnel · broker → control · sensor → control · any → audit · operator → control, audit (read)
  */
 import { z } from 'zod';
-import { kexMode, kexPolicy } from './action.ts';
+import { kexPolicy } from './action.ts';
 import { endpoint, port } from './address.ts';
-import { auditEvent, auditRecord, treeHead, tunnelPath } from './audit-event.ts';
+import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-event.ts';
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
-import { peerId, resourceId, sessionId, tunnelSessionId } from './ids.ts';
+import { peerId, resourceId, sessionId } from './ids.ts';
 import { hostObservation } from './observation.ts';
 
 const nothing = z.strictObject({});
 
-/** A tunnel session at key confirmation: what happened, not what was configured. */
-export const tunnelSession = z.strictObject({
-  peer: peerId,
-  tunnelSession: tunnelSessionId,
-  role: z.enum(['initiator', 'responder']),
-  kex: kexMode,
-  rekeyOf: tunnelSessionId.optional(),
-  endpoint,
-  /** How packets travel: from end to end, or by way of a relay. */
-  path: tunnelPath.optional(),
-  at: z.number().int(),
-});
+/** A confirmed tunnel session and when it was, epoch ms. */
+export const tunnelSession = confirmedSession.extend({ at: z.number().int() });
 export type TunnelSession = z.infer<typeof tunnelSession>;
 
 /** One peer as the tunnel sees it now. */
