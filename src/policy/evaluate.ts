@@ -1,5 +1,5 @@
 /**
- * The graded decision: Cedar is asked once for every action, and what it allows is the permitted set.
+ * The graded decision: the set is asked once for every action, and what it allows is the permitted set.
  *
  * Default deny. A forbid outweighs every permit (Cedar's own rule). An action whose evaluation fails in any policy
  * is refused, also when other policies would permit it: Cedar alone would skip a forbid that fails.
@@ -7,9 +7,10 @@
 import { actions } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
 import type { Denial, Obligation } from '../wire/grant.ts';
-import type { PolicySet } from './policy-set.ts';
-import { cedarRequest } from './request.ts';
+import type { PolicySet, Verdict } from './policy-set.ts';
+import { readQuestion } from './request.ts';
 import type { AccessRequest } from './request.ts';
+import { EvaluationError } from './values.ts';
 
 export interface Evaluation {
   /** In the order of the action table. */
@@ -44,8 +45,20 @@ class Denials {
   }
 }
 
+/** A question that doesn't fit the schema is answered by a failure, action by action. */
+function asker(set: PolicySet, request: AccessRequest): (action: Action) => Verdict {
+  try {
+    const question = readQuestion(request);
+    return (action) => set.authorize(question, action);
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    const { message: detail } = error;
+    return () => ({ kind: 'failed', policies: [], detail });
+  }
+}
+
 export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
-  const question = cedarRequest(request);
+  const ask = asker(set, request);
   const permitted: Action[] = [];
   const rules = new Set<string>();
   const refusedBy = new Set<string>();
@@ -53,7 +66,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
   const failures = new Set<string>();
 
   for (const action of actions) {
-    const verdict = set.authorize(question, action);
+    const verdict = ask(action);
     if (verdict.kind === 'failed') {
       const which = verdict.policies.length > 0 ? ` (${verdict.policies.join(', ')})` : '';
       for (const id of verdict.policies) refusedBy.add(id);

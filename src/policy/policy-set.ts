@@ -6,23 +6,25 @@
  * `@reason`. Anything else is a Fault POLICY_INVALID with file, line, column, policy and message.
  *
  * Surprises: Cedar names unnamed policies `policy0`, `policy1` … by place, and lists them sorted as text
- * (`policy10` before `policy2`). Its source locations count bytes. A preparsed set lives inside the WebAssembly
- * instance under a name until that name is parsed again, so names are handed out and taken back here.
+ * (`policy10` before `policy2`). Its source locations count bytes. Its JSON carries numbers as doubles, so a number
+ * beyond 2^53 can't be read exactly and refuses the set.
+ *
+ * cedar-wasm reads and validates; what decides is compiled from its JSON (`compile.ts`).
  */
 import {
   checkParsePolicySet,
   policySetTextToParts,
   policyToJson,
-  preparsePolicySet,
-  preparseSchema,
-  statefulIsAuthorized,
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { createHash } from 'node:crypto';
+import { actions } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
 import { Fault } from '../wire/errors.ts';
-import type { CedarRequest } from './request.ts';
+import { compile, UnknownPolicy } from './compile.ts';
+import type { Engine } from './compile.ts';
+import type { Question } from './entities.ts';
 import { schemaText } from './schema.ts';
 import { timeMarks } from './time-marks.ts';
 import type { TimeMarks } from './time-marks.ts';
@@ -41,15 +43,10 @@ export interface Policy {
   readonly reason: string;
 }
 
-/** What Cedar said of one action. `errors`: ids of policies that could not be evaluated. */
+/** What the set says of one action. `errors`: ids of policies that could not be evaluated. */
 export type Verdict =
   | { readonly kind: 'answer'; readonly allow: boolean; readonly determining: readonly string[] }
   | { readonly kind: 'failed'; readonly policies: readonly string[]; readonly detail: string };
-
-const schemaName = 'anteroom';
-let schemaReady = false;
-const freeNames: string[] = [];
-let names = 0;
 
 /** Line and column, both from 1, of a byte offset. */
 function place(text: string, byte: number): string {
@@ -81,15 +78,11 @@ export class PolicySet {
   readonly policies: ReadonlyMap<string, Policy>;
   /** Where in the day an answer may change. */
   readonly times: TimeMarks;
-  readonly #name: string;
+  readonly #engine: Engine;
   #closed = false;
 
   /** Use `loadPolicySet`. */
-  constructor(
-    file: string,
-    text: string,
-    parts: ReadonlyMap<string, { readonly text: string; readonly json: PolicyJson }>,
-  ) {
+  constructor(file: string, text: string, parts: ReadonlyMap<string, { readonly json: PolicyJson }>) {
     this.file = file;
     this.text = text;
     this.digest = createHash('sha256').update(text, 'utf8').update(schemaText, 'utf8').digest('hex');
@@ -101,56 +94,31 @@ export class PolicySet {
       ]),
     );
     this.times = timeMarks([...parts.values()].map(({ json }) => json));
-    this.#name = freeNames.pop() ?? `set-${++names}`;
-    const staticPolicies = Object.fromEntries([...parts].map(([id, part]) => [id, part.text]));
-    const parsed = preparsePolicySet(this.#name, { staticPolicies });
-    if (parsed.type === 'failure') throw invalid(file, '1:1', '', parsed.errors.map(describe).join('; '));
+    this.#engine = compile(new Map([...parts].map(([id, { json }]) => [id, json])), actions);
   }
 
-  /** Ask Cedar for one action. Never throws: a failure is a verdict, and whoever asks refuses on it. */
-  authorize(request: CedarRequest, action: Action): Verdict {
+  /** Ask for one action. Never throws: a failure is a verdict, and whoever asks refuses on it. */
+  authorize(question: Question, action: Action): Verdict {
     if (this.#closed) return { kind: 'failed', policies: [], detail: 'the policy set is closed' };
     try {
-      const answer = statefulIsAuthorized({
-        ...request,
-        action: { type: 'Action', id: action },
-        preparsedPolicySetId: this.#name,
-        preparsedSchemaName: schemaName,
-        validateRequest: true,
-      });
-      if (answer.type === 'failure')
-        return { kind: 'failed', policies: [], detail: answer.errors.map(describe).join('; ') };
-      const { decision, diagnostics } = answer.response;
+      const { allow, determining, errors } = this.#engine.ask(question, action);
       // Cedar skips a policy that fails, a forbid too. Here the action is refused instead.
-      if (diagnostics.errors.length > 0) {
-        const policies = diagnostics.errors.map((e) => e.policyId).sort();
-        return { kind: 'failed', policies, detail: describe(diagnostics.errors[0]?.error as DetailedError) };
-      }
-      return { kind: 'answer', allow: decision === 'allow', determining: diagnostics.reason };
+      const [first] = errors;
+      if (first) return { kind: 'failed', policies: errors.map((each) => each.policy), detail: first.detail };
+      return { kind: 'answer', allow, determining };
     } catch (cause) {
       return { kind: 'failed', policies: [], detail: cause instanceof Error ? cause.message : String(cause) };
     }
   }
 
-  /** Give the parsed set's place back. Verdicts after this are failures. */
+  /** Verdicts after this are failures. */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    preparsePolicySet(this.#name, { staticPolicies: {} });
-    freeNames.push(this.#name);
   }
-}
-
-function readySchema(): void {
-  if (schemaReady) return;
-  const parsed = preparseSchema(schemaName, schemaText);
-  if (parsed.type === 'failure') throw new Fault('INTERNAL', parsed.errors.map(describe).join('; '));
-  schemaReady = true;
 }
 
 /** Check `text`, read from `file`, and make it ready. Fault POLICY_INVALID. Nothing is changed by a failure. */
 export function loadPolicySet(text: string, file: string): PolicySet {
-  readySchema();
   if (Buffer.byteLength(text, 'utf8') > MAX_POLICY_BYTES)
     throw invalid(file, '1:1', '', `larger than ${MAX_POLICY_BYTES} bytes`);
   const parsed = checkParsePolicySet({ staticPolicies: text });
@@ -163,7 +131,7 @@ export function loadPolicySet(text: string, file: string): PolicySet {
   if (split.policies.length > MAX_POLICIES)
     throw invalid(file, '1:1', '', `more than ${MAX_POLICIES} policies`);
 
-  const parts = new Map<string, { text: string; json: PolicyJson }>();
+  const parts = new Map<string, { json: PolicyJson; at: number }>();
   const places = split.policies.map((_, i) => `policy${i}`).sort();
   const byPlace = new Map<string, string>();
   split.policies.forEach((part, i) => {
@@ -179,7 +147,7 @@ export function loadPolicySet(text: string, file: string): PolicySet {
     if (parts.has(id)) throw fault('its @id is used twice', id);
     if (reason === undefined || reason.trim() === '') throw fault('has no @reason', id);
     if (reason.length > MAX_REASON) throw fault(`its @reason is longer than ${MAX_REASON} characters`, id);
-    parts.set(id, { text: part, json: json.json });
+    parts.set(id, { json: json.json, at: Math.max(0, text.lastIndexOf(part)) });
     byPlace.set(places[i] ?? '', id);
   });
 
@@ -191,5 +159,12 @@ export function loadPolicySet(text: string, file: string): PolicySet {
     const message = describe(finding.error).replaceAll(/for policy `policy\d+`[,:] /g, '');
     throw invalid(file, placeOf(text, finding.error), id, message);
   }
-  return new PolicySet(file, text, parts);
+  try {
+    return new PolicySet(file, text, parts);
+  } catch (error) {
+    if (!(error instanceof UnknownPolicy)) throw error;
+    const { policy, message } = error;
+    const byte = Buffer.byteLength(text.slice(0, parts.get(policy)?.at ?? 0), 'utf8');
+    throw invalid(file, place(text, byte), policy, `the engine can't decide it: ${message}`);
+  }
 }

@@ -5,7 +5,12 @@
  * Only the entities of this question are handed over (a slice): the cost of a decision doesn't grow with the site.
  */
 import type { CedarValueJson, Context, Entities, EntityUid } from '@cedar-policy/cedar-wasm/nodejs';
+import { kexModes, protocols } from '../wire/action.ts';
+import { posture } from '../wire/grant.ts';
 import type { Subject, Target } from '../wire/grant.ts';
+import { questionFromJson } from './entities.ts';
+import type { Question } from './entities.ts';
+import { EvaluationError } from './values.ts';
 
 /** The gateway's local time: minute of the day, and weekday from 1 (Monday) to 7. */
 export interface LocalTime {
@@ -66,4 +71,23 @@ export function cedarRequest(request: AccessRequest): CedarRequest {
       },
     ],
   };
+}
+
+const enumerated: Readonly<Record<string, ReadonlySet<string>>> = {
+  posture: new Set(posture.shape.level.options),
+  kex: new Set(kexModes),
+  protocol: new Set(protocols),
+};
+
+/**
+ * For the engine, checked against what the schema says beyond the types of `AccessRequest`: the enumerated entities
+ * here; whole numbers and addresses while they are read. Throws an EvaluationError.
+ */
+export function readQuestion(request: AccessRequest): Question {
+  const { subject, target } = request;
+  const words = { posture: subject.posture.level, kex: subject.kex, protocol: target.protocol };
+  for (const [name, word] of Object.entries(words))
+    if (!enumerated[name]?.has(word))
+      throw new EvaluationError(`${name} ${JSON.stringify(word)} isn't in the schema`);
+  return questionFromJson(cedarRequest(request));
 }

@@ -274,7 +274,7 @@ void t.test(
 );
 
 void t.test('a policy that fails while deciding is a critical matter', async (t) => {
-  const failing = `${imaging}\n@id("broken") @reason("B.") forbid (principal, action == Action::"modify", resource) when { context.posture.score + 9223372036854775807 > 0 };`;
+  const failing = `${imaging}\n@id("broken") @reason("B.") forbid (principal, action == Action::"modify", resource) when { context.posture.score * 9007199254740991 * 9007199254740991 > 0 };`;
   const w = world({ policyText: failing });
   await w.tick();
   t.same(granted(await w.ask()).actions, ['view']);

@@ -146,7 +146,7 @@ void t.test('an empty set denies everything', (t) => {
 
 void t.test('a policy that fails refuses the action it fails on', (t) => {
   const permitAll = '@id("all") @reason("All.") permit (principal, action, resource);\n';
-  const failing = 'context.posture.score + 9223372036854775807 > 0';
+  const failing = 'context.posture.score * 9007199254740991 * 9007199254740991 > 0';
   const cases: [string, string][] = [
     [
       'a forbid that fails',
@@ -185,7 +185,7 @@ void t.test('a question that does not fit the schema is refused, action by actio
   t.end();
 });
 
-void t.test('a closed set permits nothing, and its place is used again', (t) => {
+void t.test('a closed set permits nothing', (t) => {
   const permitAll = loadPolicySet('@id("all") @reason("All.") permit (principal, action, resource);', 'a');
   t.same(evaluate(permitAll, question({})).permitted, actions);
   permitAll.close();

@@ -97,6 +97,20 @@ void t.test('what is refused, and where', (t) => {
       policy('a', 'forbid (principal is Peer, action, resource);'),
       /policy a: /,
     ],
+    [
+      'a number that Cedar cannot hand over exactly',
+      policy('a') +
+        policy(
+          'b',
+          'permit (principal, action, resource) when { context.posture.score < 9007199254740993 };',
+        ),
+      /^site\.cedar:4:1: policy b: the engine can't decide it: the number 9007199254740992 can't be read exactly/,
+    ],
+    [
+      'an extension function that the engine has not',
+      policy('a', 'permit (principal, action, resource) when { decimal("1.0").lessThan(decimal("2.0")) };'),
+      /policy a: the engine can't decide it: unknown operator `lessThan`/,
+    ],
     ['a template', policy('a', 'permit (principal == ?principal, action, resource);'), /template/],
     [
       'too many',
