@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -16,8 +17,13 @@ namespace anteroom {
 
 namespace {
 
-/** After a batch of this many there is likely more: try again before asking poll. */
-constexpr unsigned kBusyBatch = 16;
+/** Batches before the loop looks at everything else again. */
+constexpr unsigned kRounds = 32;
+/**
+ * After a batch, give the core away this many times and look again before going to sleep: under load that is cheaper
+ * than being woken, and the next batch is bigger.
+ */
+constexpr unsigned kQuiet = 2;
 /** Joined bytes that are written before more are opened: they are still in the cache. */
 constexpr size_t kWriteBytes = 48 << 10;
 /** Datagrams that are few enough to be the only thing going on. */
@@ -68,7 +74,7 @@ void Worker::start() {
     throw;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(receiver_.native_handle(), "anteroom-receive");
+  pthread_setname_np(receiver_.native_handle(), "anteroom-recv");
   pthread_setname_np(sender_.native_handle(), "anteroom-send");
 }
 
@@ -134,19 +140,22 @@ void Worker::receive_loop() noexcept {
     for (int i = 0; i < 2; i++) {
       if (waits[i].revents == 0) continue;
       // Bounded, so that neither the other socket nor a report waits for ever.
-      for (int round = 0; round < 8 && receive_batch(waits[i].fd, now); round++) {
+      unsigned quiet = 0;
+      for (unsigned round = 0; round < kRounds && quiet < kQuiet && !stopping_; round++) {
+        quiet = receive_batch(waits[i].fd, now) == 0 ? quiet + 1 : 0;
+        if (quiet != 0) ::sched_yield();
       }
     }
   }
 }
 
-/** True when the batch was so full that there is likely more. */
-bool Worker::receive_batch(int fd, uint64_t now) noexcept {
+/** How many datagrams there were. */
+unsigned Worker::receive_batch(int fd, uint64_t now) noexcept {
   incoming_.expect();
   const int received = ::recvmmsg(fd, incoming_.messages(), IncomingArena::kMessages, MSG_DONTWAIT, nullptr);
   if (received < 0) {
     if (fatal(errno)) fail(errno, "recvmmsg");
-    return false;
+    return 0;
   }
   coalescer_.use({join_tcp_, join_udp_});
   unsigned datagrams = 0;
@@ -171,7 +180,7 @@ bool Worker::receive_batch(int fd, uint64_t now) noexcept {
   if (heard_handshake_) tell_(kHandshakes);
   heard_handshake_ = false;
   if (engine_.activity.take_urgent()) tell_(kActivityNews);
-  return datagrams >= kBusyBatch && !stopping_;
+  return datagrams;
 }
 
 /** One message: `length` bytes that are datagrams of `segment` bytes each, the last perhaps shorter. */
@@ -284,16 +293,21 @@ void Worker::send_loop() noexcept {
       flush_kicked(clock_());
     }
     if (waits[0].revents != 0) {
-      const std::lock_guard lock(sending_);
-      for (int round = 0; round < 8 && send_batch(clock_()); round++) {
+      unsigned quiet = 0;
+      for (unsigned round = 0; round < kRounds && quiet < kQuiet && !stopping_; round++) {
+        {
+          const std::lock_guard lock(sending_);
+          quiet = send_batch(clock_()) == 0 ? quiet + 1 : 0;
+        }
+        if (quiet != 0) ::sched_yield();
       }
     }
     news_from_sender();
   }
 }
 
-/** True when the batch was so full that there is likely more. */
-bool Worker::send_batch(uint64_t now) noexcept {
+/** How many packets there were. */
+unsigned Worker::send_batch(uint64_t now) noexcept {
   unsigned count = 0;
   unsigned total = 0;
   int error = 0;
@@ -324,9 +338,8 @@ bool Worker::send_batch(uint64_t now) noexcept {
   if (count != 0) forward(count, now);
   if (error == EIO || fatal(error)) {
     fail(error, "read(tun)");
-    return false;
   }
-  return total >= kBusyBatch && error == 0 && !stopping_;
+  return total;
 }
 
 /** One packet into `super_`, and what the kernel says of it. As read(2); less than a header makes no packet. */

@@ -96,7 +96,7 @@ class Worker {
 
  private:
   void receive_loop() noexcept;
-  bool receive_batch(int fd, uint64_t now) noexcept;
+  unsigned receive_batch(int fd, uint64_t now) noexcept;
   unsigned receive_series(uint8_t* bytes, size_t length, size_t segment, const Endpoint& from,
                           uint64_t now) noexcept;
   void write_tun() noexcept;
@@ -106,7 +106,7 @@ class Worker {
   int poll_timeout(uint64_t now) const noexcept;
 
   void send_loop() noexcept;
-  bool send_batch(uint64_t now) noexcept;
+  unsigned send_batch(uint64_t now) noexcept;
   void send_answers(uint64_t now) noexcept;
   ssize_t read_tun(VirtioHeader& header) noexcept;
   void forward(unsigned count, uint64_t now) noexcept;
