@@ -2,11 +2,14 @@
  * The graded decision: the set is asked once for every action, and what it allows is the permitted set.
  *
  * Default deny. A forbid outweighs every permit (Cedar's own rule). An action whose evaluation fails in any policy
- * is refused, also when other policies would permit it: Cedar alone would skip a forbid that fails.
+ * is refused, also when other policies would permit it: Cedar alone would skip a forbid that fails. In the same way an
+ * obligation whose evaluation fails is required.
  */
 import { actions } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
 import type { Denial, Obligation } from '../wire/grant.ts';
+import { obligationKinds } from './lint.ts';
+import type { ObligationKind } from './lint.ts';
 import type { PolicySet, Verdict } from './policy-set.ts';
 import { readQuestion } from './request.ts';
 import type { AccessRequest } from './request.ts';
@@ -21,7 +24,7 @@ export interface Evaluation {
   readonly refusedBy: readonly string[];
   /** Every action that isn't permitted, once for each reason; sorted by reason. */
   readonly denials: readonly Denial[];
-  /** Advice and duties. The schema has no words for them yet, so there are none. */
+  /** Advice and duties, in the order of the wire's table; the texts of one are sorted. */
   readonly obligations: readonly Obligation[];
   /** What went wrong while evaluating, for the log and the health list; empty in good order. */
   readonly failures: readonly string[];
@@ -45,16 +48,44 @@ class Denials {
   }
 }
 
+interface Asker {
+  readonly action: (action: Action) => Verdict;
+  readonly obligation: (kind: ObligationKind) => Verdict;
+}
+
 /** A question that doesn't fit the schema is answered by a failure, action by action. */
-function asker(set: PolicySet, request: AccessRequest): (action: Action) => Verdict {
+function asker(set: PolicySet, request: AccessRequest): Asker {
   try {
     const question = readQuestion(request);
-    return (action) => set.authorize(question, action);
+    return {
+      action: (action) => set.authorize(question, action),
+      obligation: (kind) => set.obliges(question, kind),
+    };
   } catch (error) {
     if (!(error instanceof EvaluationError)) throw error;
-    const { message: detail } = error;
-    return () => ({ kind: 'failed', policies: [], detail });
+    const failed = { kind: 'failed', policies: [], detail: error.message } as const;
+    return { action: () => failed, obligation: () => failed };
   }
+}
+
+const named = (policies: readonly string[]): string =>
+  policies.length > 0 ? ` (${policies.join(', ')})` : '';
+
+/** What is required; also where a policy about it fails, for it might have required it. */
+function obligationsOf(set: PolicySet, ask: Asker, failures: Set<string>): Obligation[] {
+  const found: Obligation[] = [];
+  for (const kind of obligationKinds) {
+    const verdict = ask.obligation(kind);
+    if (verdict.kind === 'failed') {
+      const which = named(verdict.policies);
+      found.push({ kind, text: `A policy could not be evaluated${which}, so it is required.` });
+      failures.add(`${kind}${which}: ${verdict.detail}`);
+    } else if (verdict.allow) {
+      const texts = new Set(verdict.determining.map((id) => set.policies.get(id)?.reason ?? id));
+      for (const text of sorted(texts)) found.push({ kind, text });
+    }
+  }
+  return found;
 }
 
 export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
@@ -66,9 +97,9 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
   const failures = new Set<string>();
 
   for (const action of actions) {
-    const verdict = ask(action);
+    const verdict = ask.action(action);
     if (verdict.kind === 'failed') {
-      const which = verdict.policies.length > 0 ? ` (${verdict.policies.join(', ')})` : '';
+      const which = named(verdict.policies);
       for (const id of verdict.policies) refusedBy.add(id);
       denials.add(action, verdict.policies, `A policy could not be evaluated${which}, so it is refused.`);
       failures.add(`${action}${which}: ${verdict.detail}`);
@@ -83,12 +114,14 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
       if (verdict.determining.length === 0) denials.add(action, [], 'No policy permits it.');
     }
   }
+  // Nothing is asked of a session that may do nothing.
+  const obligations = permitted.length > 0 ? obligationsOf(set, ask, failures) : [];
   return {
     permitted,
     rules: sorted(rules),
     refusedBy: sorted(refusedBy),
     denials: denials.list(),
-    obligations: [],
+    obligations,
     failures: sorted(failures),
   };
 }

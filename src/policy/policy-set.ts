@@ -3,7 +3,7 @@
  *
  * Checked means: it parses, it fits the schema (Cedar's strict validation; its warnings count too, since a policy
  * that can never apply is a mistake in a gateway), it has no templates, and each policy carries `@id` (unique) and
- * `@reason`. Anything else is a Fault POLICY_INVALID with file, line, column, policy and message.
+ * `@reason` and passes `lint.ts`. Anything else is a Fault POLICY_INVALID with file, line, column, policy and message.
  *
  * Surprises: Cedar names unnamed policies `policy0`, `policy1` … by place, and lists them sorted as text
  * (`policy10` before `policy2`). Its source locations count bytes. Its JSON carries numbers as doubles, so a number
@@ -25,6 +25,8 @@ import { Fault } from '../wire/errors.ts';
 import { compile, UnknownPolicy } from './compile.ts';
 import type { Engine } from './compile.ts';
 import type { Question } from './entities.ts';
+import { finding as lint, obligationKinds, subjectOf } from './lint.ts';
+import type { ObligationKind } from './lint.ts';
 import { schemaText } from './schema.ts';
 import { timeMarks } from './time-marks.ts';
 import type { TimeMarks } from './time-marks.ts';
@@ -78,7 +80,8 @@ export class PolicySet {
   readonly policies: ReadonlyMap<string, Policy>;
   /** Where in the day an answer may change. */
   readonly times: TimeMarks;
-  readonly #engine: Engine;
+  readonly #actions: Engine;
+  readonly #obligations: Engine;
   #closed = false;
 
   /** Use `loadPolicySet`. */
@@ -94,15 +97,29 @@ export class PolicySet {
       ]),
     );
     this.times = timeMarks([...parts.values()].map(({ json }) => json));
-    this.#engine = compile(new Map([...parts].map(([id, { json }]) => [id, json])), actions);
+    const about = (subject: 'actions' | 'obligations'): Map<string, PolicyJson> =>
+      new Map(
+        [...parts].filter(([, { json }]) => subjectOf(json) === subject).map(([id, { json }]) => [id, json]),
+      );
+    this.#actions = compile(about('actions'), actions);
+    this.#obligations = compile(about('obligations'), obligationKinds);
   }
 
   /** Ask for one action. Never throws: a failure is a verdict, and whoever asks refuses on it. */
   authorize(question: Question, action: Action): Verdict {
+    return this.#ask(this.#actions, question, action);
+  }
+
+  /** Ask for one obligation. Never throws: a failure is a verdict, and whoever asks requires the obligation on it. */
+  obliges(question: Question, kind: ObligationKind): Verdict {
+    return this.#ask(this.#obligations, question, kind);
+  }
+
+  #ask(engine: Engine, question: Question, action: string): Verdict {
     if (this.#closed) return { kind: 'failed', policies: [], detail: 'the policy set is closed' };
     try {
-      const { allow, determining, errors } = this.#engine.ask(question, action);
-      // Cedar skips a policy that fails, a forbid too. Here the action is refused instead.
+      const { allow, determining, errors } = engine.ask(question, action);
+      // Cedar skips a policy that fails, a forbid too. Here it is a failure of the whole question.
       const [first] = errors;
       if (first) return { kind: 'failed', policies: errors.map((each) => each.policy), detail: first.detail };
       return { kind: 'answer', allow, determining };
@@ -147,6 +164,8 @@ export function loadPolicySet(text: string, file: string): PolicySet {
     if (parts.has(id)) throw fault('its @id is used twice', id);
     if (reason === undefined || reason.trim() === '') throw fault('has no @reason', id);
     if (reason.length > MAX_REASON) throw fault(`its @reason is longer than ${MAX_REASON} characters`, id);
+    const wrong = lint(json.json);
+    if (wrong !== undefined) throw fault(wrong, id);
     parts.set(id, { json: json.json, at: Math.max(0, text.lastIndexOf(part)) });
     byPlace.set(places[i] ?? '', id);
   });

@@ -26,6 +26,10 @@ export interface AccessRequest {
   readonly device: { readonly class: string; readonly unit: string };
   readonly ephi: boolean;
   readonly time: LocalTime;
+  /** The site is in emergency mode. */
+  readonly emergency?: boolean;
+  /** The session was opened by break-glass. */
+  readonly breakGlass?: boolean;
 }
 
 /** The parts of Cedar's authorization call that are the same for every action. */
@@ -51,6 +55,8 @@ export function cedarRequest(request: AccessRequest): CedarRequest {
       kex: entity('Kex', subject.kex),
       source: { __extn: { fn: 'ip', arg: subject.source.address } },
       time: { minute: time.minute, weekday: time.weekday },
+      emergency: request.emergency ?? false,
+      breakGlass: request.breakGlass ?? false,
     },
     entities: [
       {

@@ -58,9 +58,22 @@ type Context = {
     minute: Long,
     weekday: Long,
   },
+  // Emergency mode of the site, and break-glass of this session: the exits of forbids with @tier("soft").
+  emergency: Bool,
+  breakGlass: Bool,
 };
 
+// What a session may do.
 action view, modify, download, print, administer appliesTo {
+  principal: User,
+  resource: Resource,
+  context: Context,
+};
+
+// What a grant asks for besides. A permit of one of these requires it, and its @reason is the text; a forbid takes it
+// away. A policy is about them only when its scope names them: one whose scope says just \`action\` is about the
+// actions above.
+action warn, record, watch, "step-up", review, watermark appliesTo {
   principal: User,
   resource: Resource,
   context: Context,

@@ -5,12 +5,25 @@
  *
  * ANTEROOM_FUZZ_POLICY: how many comparisons (default below); ANTEROOM_FUZZ_SEED: the first seed.
  */
-import { policyToJson, preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
+import {
+  policySetTextToParts,
+  policyToJson,
+  preparsePolicySet,
+  preparseSchema,
+  schemaToJson,
+  statefulIsAuthorized,
+} from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import t from 'tap';
 import { compile } from '../../src/policy/compile.ts';
 import { questionFromJson } from '../../src/policy/entities.ts';
+import { obligationKinds, subjectOf } from '../../src/policy/lint.ts';
+import { loadPolicySet } from '../../src/policy/policy-set.ts';
+import { cedarRequest, readQuestion } from '../../src/policy/request.ts';
+import { schemaText } from '../../src/policy/schema.ts';
+import { actions, kexModes, protocols } from '../../src/wire/action.ts';
 import { Chance, actionIds, policy, question } from './generate.ts';
+import { question as accessQuestion, shipped } from './question.ts';
 
 const COMPARISONS = Number(process.env['ANTEROOM_FUZZ_POLICY'] ?? 100_000);
 const FIRST_SEED = Number(process.env['ANTEROOM_FUZZ_SEED'] ?? 1);
@@ -103,5 +116,77 @@ void t.test(`${COMPARISONS} comparisons with cedar-wasm`, { timeout: 1_800_000 }
     [0, 1, 2, 3, 4],
     'every kind of failure came up, and no other',
   );
+  t.end();
+});
+
+void t.test('the shipped set, its questions checked against the schema by cedar-wasm', (t) => {
+  const schema = preparseSchema('differential', schemaText);
+  t.equal(schema.type, 'success');
+  const text = shipped('clinic.cedar');
+  const set = loadPolicySet(text, 'clinic.cedar');
+  const split = policySetTextToParts(text);
+  if (split.type === 'failure') throw new Error(split.errors[0]?.message);
+  const about: Record<'actions' | 'obligations', Record<string, string>> = { actions: {}, obligations: {} };
+  for (const part of split.policies) {
+    const parsed = policyToJson(part);
+    if (parsed.type === 'failure') throw new Error(parsed.errors[0]?.message);
+    const subject = subjectOf(parsed.json);
+    if (subject === 'both') throw new Error(part);
+    about[subject][parsed.json.annotations?.['id'] ?? ''] = part;
+  }
+  for (const [name, staticPolicies] of Object.entries(about))
+    t.equal(preparsePolicySet(name, { staticPolicies }).type, 'success');
+
+  const c = new Chance(7);
+  const roles = ['radiologist', 'clinician', 'nurse', 'biomedical-engineer', 'vendor', 'visitor'];
+  let differences = 0;
+  for (let i = 0; i < 150; i++) {
+    const asked = accessQuestion({
+      roles: [c.of(roles), c.of(roles)],
+      units: [c.of(['icu', 'er'])],
+      unit: c.of(['icu', 'er']),
+      class: c.of(['pacs', 'modality', 'infusion-pump', 'monitor', 'analyser']),
+      posture: c.of(['good', 'minor', 'major', 'unknown']),
+      score: c.below(101),
+      kex: c.of(kexModes),
+      protocol: c.of(protocols),
+      source: c.of(['100.96.0.7', '10.1.2.3', 'fd00::7']),
+      emergency: c.one(3),
+      breakGlass: c.one(3),
+    });
+    const engineQuestion = readQuestion(asked);
+    const questions = [
+      ...actions.map((id) => ['actions', id, set.authorize(engineQuestion, id)] as const),
+      ...obligationKinds.map((id) => ['obligations', id, set.obliges(engineQuestion, id)] as const),
+    ];
+    for (const [preparsedPolicySetId, id, verdict] of questions) {
+      const theirs = statefulIsAuthorized({
+        ...cedarRequest(asked),
+        action: { type: 'Action', id },
+        preparsedPolicySetId,
+        preparsedSchemaName: 'differential',
+        validateRequest: true,
+      });
+      if (theirs.type === 'failure') throw new Error(theirs.errors[0]?.message);
+      const { decision, diagnostics } = theirs.response;
+      const said = {
+        kind: 'answer',
+        allow: decision === 'allow',
+        determining: diagnostics.reason.toSorted(),
+      };
+      if (JSON.stringify(verdict) !== JSON.stringify(said) || diagnostics.errors.length > 0) differences++;
+    }
+  }
+  t.equal(differences, 0);
+  set.close();
+  t.end();
+});
+
+void t.test('no action of the schema is in a group: the engine knows no groups of actions', (t) => {
+  const schema = schemaToJson(schemaText);
+  if (schema.type === 'failure') throw new Error(schema.errors[0]?.message);
+  const declared = schema.json['']?.actions ?? {};
+  t.same(Object.keys(declared).sort(), [...actions, ...obligationKinds].sort());
+  for (const [name, { memberOf }] of Object.entries(declared)) t.same(memberOf ?? [], [], name);
   t.end();
 });

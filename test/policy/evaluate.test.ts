@@ -22,6 +22,8 @@ interface Case extends Circumstances {
   readonly rules?: readonly string[];
   readonly refusedBy?: readonly string[];
   readonly reasons?: readonly string[];
+  /** Kinds, each once. */
+  readonly obligations?: readonly string[];
 }
 interface Table {
   readonly policy: string | readonly string[];
@@ -48,6 +50,10 @@ for (const name of ['clinic', 'conditions']) {
       if (row.rules) t.same(answer.rules, row.rules, `${row.name}: rules`);
       if (row.refusedBy) t.same(answer.refusedBy, row.refusedBy, `${row.name}: refused by`);
       if (row.reasons) t.same(reasonsOf(answer), row.reasons, `${row.name}: reasons`);
+      if (row.obligations) {
+        const kinds = new Set(answer.obligations.map((each) => each.kind));
+        t.same([...kinds], row.obligations, `${row.name}: obligations`);
+      }
       t.same(answer.failures, [], `${row.name}: nothing failed`);
     }
     set.close();
@@ -171,6 +177,66 @@ void t.test('a policy that fails refuses the action it fails on', (t) => {
     t.match(answer.failures[0], /overflow/, name);
     set.close();
   }
+  t.end();
+});
+
+void t.test('obligations: permits of their own, and required where a policy fails', (t) => {
+  const policies = (...list: string[]): string =>
+    list.map((text, i) => `@id("p${i}") @reason("Reason ${i}.") ${text}`).join('\n');
+  const obligations = (...list: string[]): unknown => {
+    const set = loadPolicySet(policies('permit (principal, action, resource);', ...list), 'obligations');
+    const answer = evaluate(set, question({}));
+    set.close();
+    return answer.obligations;
+  };
+  t.same(obligations(), [], 'who permits every action requires nothing');
+  t.same(
+    obligations(
+      'permit (principal, action == Action::"step-up", resource);',
+      'permit (principal, action in [Action::"record", Action::"warn"], resource);',
+      'permit (principal, action == Action::"record", resource);',
+    ),
+    [
+      { kind: 'warn', text: 'Reason 2.' },
+      { kind: 'record', text: 'Reason 2.' },
+      { kind: 'record', text: 'Reason 3.' },
+      { kind: 'step-up', text: 'Reason 1.' },
+    ],
+  );
+  const record = 'permit (principal, action == Action::"record", resource);';
+  t.same(
+    obligations(record, 'forbid (principal, action, resource) when { action == Action::"administer" };'),
+    [{ kind: 'record', text: 'Reason 1.' }],
+    'a forbid of actions takes no obligation away',
+  );
+  t.same(obligations(record, 'forbid (principal, action == Action::"record", resource);'), []);
+  const fails = 'context.posture.score * 9007199254740991 * 9007199254740991 > 0';
+  for (const effect of ['permit', 'forbid'])
+    t.same(
+      obligations(`${effect} (principal, action == Action::"watch", resource) when { ${fails} };`),
+      [{ kind: 'watch', text: 'A policy could not be evaluated (p1), so it is required.' }],
+      effect,
+    );
+  t.end();
+});
+
+void t.test('the ladder of the shipped set', (t) => {
+  const at = (posture: string, more: Circumstances = {}): Evaluation =>
+    evaluate(clinic, question({ roles: ['radiologist'], posture, ...more }));
+  const kinds = (e: Evaluation): string[] => e.obligations.map((each) => each.kind);
+  const full = ['view', 'modify', 'download'];
+  t.same([at('good').permitted, kinds(at('good'))], [full, []]);
+  t.same([at('minor').permitted, kinds(at('minor'))], [full, ['warn']]);
+  t.match(at('minor').obligations[0]?.text, /Within seven days: install its updates/);
+  t.same([at('major').permitted, kinds(at('major'))], [['view'], ['warn']]);
+  t.same(at('major', { breakGlass: true }).permitted, ['view'], 'break-glass is no relaxation of posture');
+  const emergency = at('major', { emergency: true });
+  t.same(emergency.permitted, full, 'emergency mode relaxes posture');
+  t.same(kinds(emergency), ['warn', 'record', 'review'], 'and is recorded and reviewed');
+  const vendor = at('good', { roles: ['vendor'], emergency: true });
+  t.same(vendor.permitted, ['view'], 'and relaxes nothing else');
+  t.same(kinds(at('good', { roles: ['vendor'] })), ['record']);
+  t.same(at('major', { roles: ['visitor'] }).obligations, [], 'nothing is asked of who may do nothing');
   t.end();
 });
 

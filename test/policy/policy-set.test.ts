@@ -12,7 +12,7 @@ const policy = (id: string, rest = 'permit (principal, action, resource);'): str
 
 void t.test('the shipped set loads, and the schema for authors is the schema in force', (t) => {
   const set = loadPolicySet(shipped('clinic.cedar'), 'clinic.cedar');
-  t.equal(set.policies.size, 10);
+  t.equal(set.policies.size, 16);
   t.equal(set.policies.get('posture.major')?.effect, 'forbid');
   t.match(set.revision, /^[0-9a-f]{12}$/);
   t.ok(set.digest.startsWith(set.revision));
@@ -110,6 +110,42 @@ void t.test('what is refused, and where', (t) => {
       'an extension function that the engine has not',
       policy('a', 'permit (principal, action, resource) when { decimal("1.0").lessThan(decimal("2.0")) };'),
       /policy a: the engine can't decide it: unknown operator `lessThan`/,
+    ],
+    [
+      'an action and an obligation in one policy',
+      policy('a', 'permit (principal, action in [Action::"view", Action::"record"], resource);'),
+      /policy a: its scope names actions and obligations together$/,
+    ],
+    ['a tier on a permit', `@tier("soft") ${policy('a')}`, /policy a: only a forbid of actions has a @tier$/],
+    [
+      'a tier of another name',
+      `@tier("firm") ${policy('a', 'forbid (principal, action, resource);')}`,
+      /policy a: its @tier is neither "soft" nor "hard"$/,
+    ],
+    [
+      'a soft forbid without an exit',
+      `@tier("soft") ${policy('a', 'forbid (principal, action, resource) unless { resource.ephi };')}`,
+      /policy a: soft without an exit/,
+    ],
+    [
+      'a soft forbid whose exit needs more than the emergency',
+      `@tier("soft") ${policy('a', 'forbid (principal, action, resource) unless { context.emergency && resource.ephi };')}`,
+      /policy a: soft without an exit/,
+    ],
+    [
+      'a soft forbid whose exit is no exit',
+      `@tier("soft") ${policy('a', 'forbid (principal, action, resource) when { context.emergency };')}`,
+      /policy a: soft without an exit/,
+    ],
+    [
+      'a hard forbid with an exit',
+      `@tier("hard") ${policy('a', 'forbid (principal, action, resource) unless { resource.ephi || context.breakGlass };')}`,
+      /policy a: gives way to emergency mode or break-glass/,
+    ],
+    [
+      'a forbid with an exit and no tier',
+      policy('a', 'forbid (principal, action, resource) unless { context.emergency };'),
+      /policy a: gives way to emergency mode or break-glass/,
     ],
     ['a template', policy('a', 'permit (principal == ?principal, action, resource);'), /template/],
     [

@@ -20,6 +20,8 @@ export interface Circumstances {
   readonly userDevice?: string;
   readonly minute?: number;
   readonly weekday?: number;
+  readonly emergency?: boolean;
+  readonly breakGlass?: boolean;
 }
 
 export const session = sessionId.parse(`s-${'0'.repeat(32)}`);
@@ -51,5 +53,7 @@ export function question(c: Circumstances): AccessRequest {
     device: { class: c.class ?? 'pacs', unit: c.unit ?? 'icu' },
     ephi: c.ephi ?? true,
     time: { minute: c.minute ?? 600, weekday: c.weekday ?? 3 },
+    emergency: c.emergency ?? false,
+    breakGlass: c.breakGlass ?? false,
   };
 }
