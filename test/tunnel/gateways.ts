@@ -43,6 +43,8 @@ export interface PeerOf {
   readonly id: string;
   readonly key: string;
   readonly address: string;
+  /** What it may send from; without it, its address alone. */
+  readonly allowed?: readonly string[];
   readonly kex: KexPolicy;
   readonly psk?: Buffer;
   readonly endpoint?: string;
@@ -97,7 +99,7 @@ export class Gateway {
       peers: peers.map((p) => ({
         id: p.id,
         publicKey: p.key,
-        allowedIps: [`${p.address}/32`],
+        allowedIps: p.allowed ?? [`${p.address}/32`],
         user: 'someone',
         userDevice: p.id,
         kex: p.kex,
