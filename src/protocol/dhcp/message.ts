@@ -1,0 +1,64 @@
+/**
+ * What a DHCP client says of itself (RFC 2131 section 2, options RFC 2132).
+ *
+ *   op 1 · htype 1 · hlen 1 · hops 1 · xid 4 · secs 2 · flags 2 · addresses 16 · chaddr 16 · sname 64 · file 128
+ *   cookie 4 · [option 1 · length 1 · value]*
+ *
+ * Requests only: what a server repeats of a client is not its own. Padding (option 0) has no length.
+ */
+import { malformed, message, text, u8, u32 } from '../parsed.ts';
+import type { Parsed } from '../parsed.ts';
+import { ethernet, magicCookie, offsets, optionLimit, options, request } from './constants.ts';
+
+export interface DhcpRequest {
+  /** The client's card, as a number. */
+  readonly client: number;
+  readonly hostName?: string;
+  readonly vendorClass?: string;
+  /** Option 55, decimal, in the client's order: clients of one make ask for the same in the same order. */
+  readonly parameters?: string;
+}
+
+export const isDhcp = (bytes: Uint8Array): boolean =>
+  bytes.length > offsets.cookie + 4 && u32(bytes, offsets.cookie) === magicCookie;
+
+export function decodeDhcp(bytes: Uint8Array): Parsed<DhcpRequest | undefined> {
+  if (!isDhcp(bytes)) return malformed('dhcp_no_cookie', offsets.cookie);
+  const own =
+    u8(bytes, offsets.op) === request &&
+    u8(bytes, offsets.hardwareType) === ethernet &&
+    u8(bytes, offsets.hardwareLength) === 6;
+  if (!own) return message(undefined);
+  const hardware = offsets.clientHardware;
+  const client =
+    ((u8(bytes, hardware) << 8) | u8(bytes, hardware + 1)) * 0x1_0000_0000 + u32(bytes, hardware + 2);
+  const values = new Map<number, { start: number; end: number }>();
+  let at = offsets.cookie + 4;
+  for (let n = 0; at < bytes.length && n < optionLimit; n++) {
+    const option = u8(bytes, at);
+    if (option === options.end) break;
+    if (option === options.pad) {
+      at++;
+      n--;
+      continue;
+    }
+    const start = at + 2;
+    const end = start + u8(bytes, at + 1);
+    if (at + 1 >= bytes.length || end > bytes.length) return malformed('dhcp_option_truncated', at);
+    if (!values.has(option)) values.set(option, { start, end });
+    at = end;
+  }
+  const textOf = (option: number, skip = 0): string | undefined => {
+    const value = values.get(option);
+    return value === undefined ? undefined : text(bytes, value.start + skip, value.end);
+  };
+  const hostName = textOf(options.hostName) ?? textOf(options.clientName, 3);
+  const vendorClass = textOf(options.vendorClass);
+  const list = values.get(options.parameters);
+  return message({
+    client,
+    ...(hostName === undefined ? {} : { hostName }),
+    ...(vendorClass === undefined ? {} : { vendorClass }),
+    ...(list === undefined ? {} : { parameters: [...bytes.subarray(list.start, list.end)].join(',') }),
+  });
+}

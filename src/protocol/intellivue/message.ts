@@ -1,0 +1,105 @@
+/**
+ * What a Philips IntelliVue monitor says of itself: connect indications and the MDS create event.
+ *
+ *   indication  nomenclature 4 · ROapdus 4 · ROIVapdu 6 · event report 14 · attributes
+ *   data        session E1 00 · context 2 · ROapdus 4 · ROIVapdu 6 · event report 14 · object 6 · attributes
+ *   attributes  count 2 · length 2 · [identifier 2 · length 2 · value]*
+ *   model       [length 2 · text]{2}: maker, model          bed label   length 2 · UTF-16BE
+ *
+ * Text is NUL padded. Only the attributes of the table are looked at; a patient's name has none there.
+ */
+import { malformed, message, text, u8, u16, u32 } from '../parsed.ts';
+import type { Parsed } from '../parsed.ts';
+import {
+  associationVersion,
+  attributeLimit,
+  attributes,
+  dataSession,
+  nomenclature,
+  production,
+  remoteOperations,
+  sessions,
+} from './constants.ts';
+
+export interface IntelliVueMessage {
+  readonly unit: 'indication' | 'data' | 'association';
+  readonly manufacturer?: string;
+  readonly model?: string;
+  readonly bed?: string;
+  readonly serial?: string;
+  readonly software?: string;
+}
+
+type Fields = { -readonly [K in keyof IntelliVueMessage]?: IntelliVueMessage[K] };
+
+export function recognizeIntelliVue(bytes: Uint8Array): IntelliVueMessage['unit'] | undefined {
+  if (bytes.length >= 32 && u32(bytes, 0) === nomenclature && u16(bytes, 4) === remoteOperations.invoke)
+    return u16(bytes, 6) === bytes.length - 8 || u16(bytes, 6) > 20 ? 'indication' : undefined;
+  if (bytes.length >= 8 && u16(bytes, 0) === dataSession && u16(bytes, 2) <= 2) {
+    const type = u16(bytes, 4);
+    const known =
+      type === remoteOperations.invoke ||
+      type === remoteOperations.result ||
+      type === remoteOperations.linked;
+    return known && u16(bytes, 6) <= bytes.length - 8 ? 'data' : undefined;
+  }
+  const first = u8(bytes, 0);
+  if ((first !== sessions.connect && first !== sessions.accept) || bytes.length < 16) return undefined;
+  return associationVersion.every((b, i) => bytes[2 + i] === b) ? 'association' : undefined;
+}
+
+/** The label's length counts what follows it. */
+function label(bytes: Uint8Array, at: number, end: number): { value: string; next: number } {
+  const next = Math.min(end, at + 2 + u16(bytes, at));
+  return { value: text(bytes, at + 2, next), next };
+}
+
+function wide(bytes: Uint8Array, at: number, end: number): string {
+  const stop = Math.min(end, at + 2 + u16(bytes, at));
+  let out = '';
+  for (let i = at + 2; i + 1 < stop; i += 2) {
+    const unit = u16(bytes, i);
+    if (unit === 0) break;
+    out += String.fromCharCode(unit);
+  }
+  return out;
+}
+
+function readProduction(bytes: Uint8Array, start: number, end: number, fields: Fields): void {
+  let at = start + 4;
+  for (let n = Math.min(u16(bytes, start), attributeLimit); n > 0 && at + 6 <= end; n--) {
+    const kind = u16(bytes, at);
+    const { value, next } = label(bytes, at + 4, end);
+    if (kind === production.serial) fields.serial ??= value;
+    else if (kind === production.software) fields.software ??= value;
+    at = next;
+  }
+}
+
+export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
+  const unit = recognizeIntelliVue(bytes);
+  if (unit === undefined) return malformed('intellivue_unknown', 0);
+  const fields: Fields = {};
+  // An indication's attributes, and those of an MDS create event, whose object precedes them.
+  const list = unit === 'indication' ? 28 : 38;
+  if (unit === 'association' || list + 4 > bytes.length) return message({ unit });
+  if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) return message({ unit });
+  let at = list + 4;
+  const end = at + u16(bytes, list + 2);
+  if (end > bytes.length)
+    return unit === 'data' ? message({ unit }) : malformed('intellivue_truncated', list);
+  for (let n = Math.min(u16(bytes, list), attributeLimit); n > 0 && at + 4 <= end; n--) {
+    const start = at + 4;
+    const stop = start + u16(bytes, at + 2);
+    if (stop > end) return malformed('intellivue_bad_attribute', at);
+    const id = u16(bytes, at);
+    if (id === attributes.model) {
+      const maker = label(bytes, start, stop);
+      fields.manufacturer = maker.value;
+      fields.model = label(bytes, maker.next, stop).value;
+    } else if (id === attributes.bedLabel) fields.bed = wide(bytes, start, stop);
+    else if (id === attributes.production) readProduction(bytes, start, stop, fields);
+    at = stop;
+  }
+  return message({ unit, ...fields });
+}

@@ -1,0 +1,7 @@
+/** GE CARESCAPE/Unity network: time synchronization and discovery datagrams, as adapters' manuals describe them. */
+
+// ---- specification ----
+
+export const ports = { time: 2000, discovery: 7000 } as const;
+/** A time datagram: length, where the sender repeats its address, its unit and bed, and the time. */
+export const time = { length: 64, address: 6, place: 24, placeEnd: 37 } as const;
