@@ -6,6 +6,8 @@ import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
+import { identify } from '../sensor/identity.ts';
+import type { Identity } from '../sensor/identity.ts';
 import { PcapReader } from '../sensor/pcap.ts';
 import { Sensor } from '../sensor/sensor.ts';
 import { loadVendors } from '../sensor/vendor.ts';
@@ -41,6 +43,18 @@ function inOrder(hosts: Iterable<Host>): Host[] {
 
 const macOf = (host: Host): string | undefined => (host.mac === NO_MAC ? undefined : macText(host.mac));
 
+const identityOf = (host: Host): Identity =>
+  identify({ evidence: host.evidenceRows(), services: host.serviceRows(), vendor: host.vendor });
+
+/** `class MR scanner, because dicom equipment.modality=MR`, and what contradicts it. */
+function identityLines(host: Host): string[] {
+  return Object.entries(identityOf(host).attributes).map(([attribute, finding]) => {
+    const because = finding.claims.find((c) => finding.value === undefined || c.weight === finding.weight);
+    const conflicts = finding.conflicts.length === 0 ? '' : `; also said: ${finding.conflicts.join(', ')}`;
+    return `  ${attribute}: ${finding.value ?? 'unknown'} (${because?.because ?? ''}${conflicts})`;
+  });
+}
+
 function describe(host: Host): string {
   const head = [macOf(host) ?? '(no MAC)', host.addressTexts().join(', ') || '-'];
   if (host.vendor !== undefined) head.push(host.vendor);
@@ -48,7 +62,7 @@ function describe(host: Host): string {
   const services = host
     .serviceRows()
     .map((s) => `${s.transport}/${s.port}${s.protocol === undefined ? '' : ` ${s.protocol}`}`);
-  const lines = [head.join('  ')];
+  const lines = [head.join('  '), ...identityLines(host)];
   if (services.length > 0) lines.push(`  answers on ${services.join(', ')}`);
   for (const e of host.evidenceRows()) lines.push(`  ${e.protocol} ${e.field} = ${e.value}`);
   return lines.join('\n');
@@ -59,6 +73,7 @@ function json(host: Host): object {
     mac: macOf(host) ?? null,
     vendor: host.vendor ?? null,
     router: host.router,
+    identity: identityOf(host),
     addresses: host.addressTexts(),
     services: host.serviceRows(),
     evidence: host.evidenceRows(),

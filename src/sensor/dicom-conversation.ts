@@ -1,7 +1,8 @@
 /**
  * What the ends of a DICOM association say of themselves: the first PDU of each direction, A-ASSOCIATE-RQ and
- * -AC or -RJ (PS3.8 section 9.3; user information PS3.7 annex D.3.3). Nothing after it is read, so no data set,
- * and no user identity, is ever held.
+ * -AC or -RJ (PS3.8 section 9.3; user information PS3.7 annex D.3.3). After it the equipment module of the first
+ * data set that the requestor stores is read as it streams by (`dicom-equipment.ts`): six elements, none of a
+ * patient. No user identity is ever said.
  *
  * The calling title is the requestor's own. The called title is the acceptor's once it accepts: until then it
  * is only what somebody called. The titles that an A-ASSOCIATE-AC carries are not to be tested (PS3.8 table
@@ -16,6 +17,7 @@ import {
 import { decodeAssociate } from '../protocol/dicom/message.ts';
 import type { Association } from '../protocol/dicom/message.ts';
 import { limits } from './constants.ts';
+import { StoredEquipment } from './dicom-equipment.ts';
 import type { Side } from './flow.ts';
 import { Gather } from './gather.ts';
 import type { Conversation, Recognition, Speaker } from './identify.ts';
@@ -46,6 +48,10 @@ export class DicomConversation implements Conversation {
   readonly #speaker: Speaker;
   readonly #gathers: readonly [Gather, Gather];
   #request: Association | undefined;
+  /** Transfer syntax by presentation context: what was accepted, before that what alone was offered. */
+  readonly #syntaxes = new Map<number, string>();
+  /** Where the requestor's data sets are read, once its request is. */
+  #stored: StoredEquipment | undefined;
 
   constructor(speaker: Speaker) {
     this.#speaker = speaker;
@@ -56,16 +62,29 @@ export class DicomConversation implements Conversation {
   }
 
   push(from: Side, chunk: Uint8Array, at: number): boolean {
+    if (from === 0 && this.#stored !== undefined) return this.#stored.push(chunk, at);
     const gather = this.#gathers[from];
     if (gather.length === 0) {
       const whole = wholePdu(chunk);
-      if (whole !== undefined) return this.#read(from, whole, at);
+      if (whole !== undefined) return this.#opened(from, whole, chunk.subarray(whole.length), at);
     }
     if (!gather.add(chunk)) return this.#done(from);
     const whole = wholePdu(gather.bytes);
     if (whole === undefined) return gather.length > 0 && !isOpening(gather.bytes) ? this.#done(from) : false;
-    this.#read(from, whole, at);
-    return this.#done(from);
+    const enough = this.#opened(from, whole, gather.bytes.subarray(whole.length), at);
+    this.#done(from);
+    return enough;
+  }
+
+  /** The opening PDU is read; `rest` follows it. */
+  #opened(from: Side, pdu: Uint8Array, rest: Uint8Array, at: number): boolean {
+    this.#read(from, pdu, at);
+    if (from === 1 || this.#request === undefined) return true;
+    this.#stored = new StoredEquipment(
+      (context) => this.#syntaxes.get(context),
+      (field, value, when) => this.#speaker.say(0, field, value, when),
+    );
+    return this.#stored.push(rest, at);
   }
 
   ended(from: Side): void {
@@ -94,8 +113,16 @@ export class DicomConversation implements Conversation {
     }
     if (pdu[0] === pduTypes.associateRequest) {
       this.#request = association;
+      for (const context of association.contexts) {
+        if (context.transferSyntaxes.length === 1)
+          this.#syntaxes.set(context.id, context.transferSyntaxes[0] ?? '');
+      }
       this.#speaker.say(from, 'callingAeTitle', association.callingAeTitle, at);
     } else {
+      for (const context of association.contexts) {
+        const syntax = context.transferSyntaxes[0];
+        if (syntax !== undefined) this.#syntaxes.set(context.id, syntax);
+      }
       this.#speaker.serves(from);
       this.#speaker.say(from, 'calledAeTitle', this.#request?.calledAeTitle, at);
     }

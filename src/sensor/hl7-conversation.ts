@@ -1,7 +1,8 @@
 /**
  * What the ends of an HL7 v2 connection say of themselves: the MSH segment of each message in its MLLP block
- * (HL7 v2.x chapter 2, section 2.14.9; MLLP release 1). The rest of a message is passed over byte by byte and
- * never held: no PID, no OBX.
+ * (HL7 v2.x chapter 2, section 2.14.9; MLLP release 1). Of the rest only OBX and PRT segments are gathered, one
+ * at a time, for the fields that name equipment (`hl7-equipment.ts`); all others, PID among them, are passed
+ * over byte by byte and never held.
  *
  *   block   0B · MSH segment · 0D · segments… · 1C · 0D
  *
@@ -11,6 +12,7 @@
  */
 import type { Side } from './flow.ts';
 import { Gather } from './gather.ts';
+import { equipmentOf, isEquipmentSegment } from './hl7-equipment.ts';
 import type { Conversation, Recognition, Speaker } from './identify.ts';
 
 const START_BLOCK = 0x0b;
@@ -39,12 +41,17 @@ export function recognizeHl7(head: Uint8Array): Recognition {
   return /[!-/:-@[-`{-~]/.test(String.fromCharCode(head[4] as number)) ? 'yes' : 'no';
 }
 
-type Place = 'outside' | 'header' | 'inside';
+/** In the header, at the start of another segment, in one that is kept, in one that is passed over. */
+type Place = 'outside' | 'header' | 'inside' | 'kept' | 'passed';
+
+const SEGMENT_NAME = 3;
 
 export class Hl7Conversation implements Conversation {
   readonly #speaker: Speaker;
   readonly #places: [Place, Place] = ['outside', 'outside'];
   readonly #gathers: readonly [Gather, Gather];
+  /** Field and component separator of the message under way. */
+  readonly #separators: [string, string] = ['|^', '|^'];
 
   constructor(speaker: Speaker) {
     this.#speaker = speaker;
@@ -68,13 +75,11 @@ export class Hl7Conversation implements Conversation {
         case 'header':
           rest = this.#header(from, rest, at);
           break;
-        case 'inside': {
-          const end = rest.indexOf(END_BLOCK);
-          if (end < 0) return false;
-          rest = rest.subarray(end + 1);
-          this.#places[from] = 'outside';
+        case 'inside':
+        case 'kept':
+        case 'passed':
+          rest = this.#segment(from, rest, at);
           break;
-        }
       }
     }
     return false;
@@ -100,9 +105,40 @@ export class Hl7Conversation implements Conversation {
     return end < 0 ? bytes.subarray(bytes.length) : bytes.subarray(end + 1);
   }
 
+  /** A segment after the header: its name decides whether it is gathered. */
+  #segment(from: Side, bytes: Uint8Array, at: number): Uint8Array {
+    const gather = this.#gathers[from];
+    const end = bytes.findIndex((b) => b === CARRIAGE_RETURN || b === LINE_FEED || b === END_BLOCK);
+    let part = end < 0 ? bytes : bytes.subarray(0, end);
+    if (this.#places[from] === 'inside') {
+      const name = part.subarray(0, SEGMENT_NAME - gather.length);
+      gather.add(name);
+      part = part.subarray(name.length);
+      if (gather.length === SEGMENT_NAME) {
+        const kept = isEquipmentSegment(decode(gather.bytes));
+        this.#places[from] = kept ? 'kept' : 'passed';
+        if (!kept) gather.release();
+      }
+    }
+    // A segment longer than the limit is passed over.
+    if (this.#places[from] === 'kept' && !gather.add(part)) {
+      this.#places[from] = 'passed';
+      gather.release();
+    }
+    if (end < 0) return bytes.subarray(bytes.length);
+    if (this.#places[from] === 'kept') {
+      for (const [field, value] of equipmentOf(decode(gather.bytes), this.#separators[from]))
+        this.#speaker.say(from, field, value, at);
+    }
+    gather.release();
+    this.#places[from] = bytes[end] === END_BLOCK ? 'outside' : 'inside';
+    return bytes.subarray(end + 1);
+  }
+
   #read(from: Side, header: string, at: number): void {
     if (!header.startsWith('MSH') || header.length < 4) return this.#speaker.weird('hl7_no_msh');
     const fields = header.split(header.charAt(3), 13);
+    this.#separators[from] = header.slice(3, 5);
     const to: Side = from === 0 ? 1 : 0;
     for (const n of senderFields) this.#speaker.say(from, `MSH-${n}`, fields[n - 1], at);
     for (const n of receiverFields) this.#speaker.say(to, `MSH-${n}`, fields[n - 1], at);

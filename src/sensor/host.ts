@@ -170,6 +170,11 @@ export class HostTable {
     return host?.addresses.has(address) === true ? host : undefined;
   }
 
+  /** The row of a card, whatever its addresses: for what is said on the link itself and isn't forwarded. */
+  card(mac: number): Host | undefined {
+    return mac === NO_MAC ? undefined : (this.#known.get(mac) ?? this.#plain.get(mac));
+  }
+
   /** A port of the host answers; `protocol` when its content told what it speaks. */
   service(host: Host, transport: 'tcp' | 'udp', port: number, protocol?: string): void {
     const key = `${transport}/${port}`;

@@ -14,6 +14,7 @@
 import { limits } from './constants.ts';
 import { DicomConversation, recognizeDicom } from './dicom-conversation.ts';
 import type { Flow, FlowListener, Side } from './flow.ts';
+import { greetings } from './greeting.ts';
 import { Hl7Conversation, recognizeHl7 } from './hl7-conversation.ts';
 import type { Host, HostTable } from './host.ts';
 import type { DirectionEnd } from './reassembly.ts';
@@ -42,7 +43,7 @@ export interface Conversation {
   ended(from: Side): void;
 }
 
-interface ProtocolRow {
+export interface ProtocolRow {
   readonly name: string;
   readonly recognize: (head: Uint8Array) => Recognition;
   readonly converse: (speaker: Speaker) => Conversation;
@@ -51,10 +52,11 @@ interface ProtocolRow {
 const protocols: readonly ProtocolRow[] = [
   { name: 'dicom', recognize: recognizeDicom, converse: (speaker) => new DicomConversation(speaker) },
   { name: 'hl7', recognize: recognizeHl7, converse: (speaker) => new Hl7Conversation(speaker) },
+  ...greetings,
 ];
 
 /** Bytes after which every protocol has said yes or no. */
-const HEAD = 64;
+const HEAD = 128;
 
 export interface Reading {
   conversation: Conversation | undefined;

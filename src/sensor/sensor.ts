@@ -2,10 +2,12 @@
  * The sensor: frames in, hosts out. Live batches and capture files take the same path:
  *
  *   frame → Frame.decode → HostTable.see → FlowTable.take → Identifier → HostTable.say, .service
+ *                                        → Announcements ↗
  *
  * It has no way to send, resolves no names and keeps no payload but the few bytes a reader waits for.
  * Whatever the bytes, `take` doesn't throw and the tables keep their bounds.
  */
+import { Announcements } from './announcement.ts';
 import { walkBatch } from './capture-batch.ts';
 import { limits, linkType } from './constants.ts';
 import { FlowTable } from './flow.ts';
@@ -39,6 +41,7 @@ export class Sensor {
   /** How often each weird was met. The names are the decoders' own, so the map is as small as their list. */
   readonly weirds = new Map<string, number>();
   readonly #identifier: Identifier;
+  readonly #announcements: Announcements;
   readonly #frame = new Frame();
   #expired = 0;
 
@@ -47,6 +50,7 @@ export class Sensor {
     const capacity = options.hosts ?? limits.HOSTS;
     this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
     this.#identifier = new Identifier(this.hosts, (name) => this.weird(name));
+    this.#announcements = new Announcements(this.hosts, (name) => this.weird(name));
     this.flows = new FlowTable(this.#identifier, options.flows ?? limits.FLOWS);
   }
 
@@ -65,6 +69,7 @@ export class Sensor {
     if (frame.weird !== undefined) this.weird(frame.weird);
     this.hosts.see(frame, at);
     this.flows.take(frame, at);
+    this.#announcements.take(frame, at);
     if (at - this.#expired > EXPIRE_MS || at < this.#expired) {
       this.#expired = at;
       this.flows.expire(at);
