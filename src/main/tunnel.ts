@@ -227,6 +227,7 @@ runProcess('tunnel', async (context) => {
       auditWaiting: backlog.waiting,
       auditDropped: backlog.dropped,
       timestampsStored: !timestamps.failing,
+      offloads: { ...transport?.offloads() },
     };
     return { peers, port: facts.port, health: health.items(facts, clock.now()) };
   };

@@ -17,6 +17,8 @@ export interface TunnelFacts {
   readonly auditDropped: number;
   /** Handshake timestamps reach the disk. */
   readonly timestampsStored: boolean;
+  /** The transport's ways to carry packets faster, and which are in use; none while it isn't open. */
+  readonly offloads: Readonly<Record<string, boolean>>;
 }
 
 type Judged = Omit<HealthItem, 'since'>;
@@ -25,7 +27,7 @@ export class TunnelHealth {
   readonly #since = new Map<string, { level: HealthItem['level']; since: EpochMillis }>();
 
   items(facts: TunnelFacts, now: EpochMillis): HealthItem[] {
-    return [link(facts), load(facts), audit(facts), replay(facts)].map((judged) => {
+    return [link(facts), load(facts), audit(facts), replay(facts), offloads(facts)].map((judged) => {
       const known = this.#since.get(judged.item);
       const since = known?.level === judged.level ? known.since : now;
       this.#since.set(judged.item, { level: judged.level, since });
@@ -76,3 +78,17 @@ const replay = (facts: TunnelFacts): Judged =>
         level: 'warning',
         text: 'Handshake timestamps cannot be stored: after a restart, old handshakes could be played again. Traffic goes on; see the disk.',
       };
+
+/** Never a warning: without them the tunnel is slower and just as right. */
+const offloads = (facts: TunnelFacts): Judged => {
+  const names = (used: boolean): string =>
+    Object.entries(facts.offloads)
+      .filter(([, inUse]) => inUse === used)
+      .map(([name]) => name)
+      .join(', ') || 'none';
+  return {
+    item: 'tunnel.offloads',
+    level: 'ok',
+    text: `In use: ${names(true)}. Not to be had on this system: ${names(false)}.`,
+  };
+};

@@ -53,6 +53,7 @@ for (const weInitiate of [false, true]) {
             ['tunnel.load', 'ok'],
             ['tunnel.audit', 'ok'],
             ['tunnel.replay', 'ok'],
+            ['tunnel.offloads', 'ok'],
           ],
         );
         t.ok(only(world, 'process.start').length === 1);

@@ -14,6 +14,7 @@ const facts: TunnelFacts = {
   auditWaiting: 0,
   auditDropped: 0,
   timestampsStored: true,
+  offloads: { tunTcp: true, udpSend: false },
 };
 
 void t.test('since changes with the level, not with the text', (t) => {
@@ -25,21 +26,25 @@ void t.test('since changes with the level, not with the text', (t) => {
     ['tunnel.load', 'ok', 1],
     ['tunnel.audit', 'ok', 1],
     ['tunnel.replay', 'ok', 1],
+    ['tunnel.offloads', 'ok', 1],
   ]);
   t.same(at(2, { underLoad: true, overflow: 5, sessions: 2, auditDropped: 1 }), [
     ['tunnel.link', 'ok', 1],
     ['tunnel.load', 'warning', 2],
     ['tunnel.audit', 'warning', 2],
     ['tunnel.replay', 'ok', 1],
+    ['tunnel.offloads', 'ok', 1],
   ]);
   t.same(at(3, { auditDropped: 7, timestampsStored: false }), [
     ['tunnel.link', 'ok', 1],
     ['tunnel.load', 'ok', 3],
     ['tunnel.audit', 'warning', 2],
     ['tunnel.replay', 'warning', 3],
+    ['tunnel.offloads', 'ok', 1],
   ]);
   const items = health.items(facts, epochMillis(4));
   for (const item of items) t.ok(healthItem.safeParse(item).success);
   t.match(items[0]?.text, '1 of 3 peers');
+  t.equal(items.at(-1)?.text, 'In use: tunTcp. Not to be had on this system: udpSend.');
   t.end();
 });
