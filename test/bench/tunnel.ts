@@ -3,7 +3,7 @@
  * two namespaces and cores, alternating, medians. And the mixed pair: our whole tunnel process with wireguard-go at
  * the far end, against wireguard-go's own pair.
  *
- *   node test/bench/tunnel.ts [--rounds 5] [--seconds 3] [--only tcp,udp,ping,mixed,ablation]
+ *   node test/bench/tunnel.ts [--rounds 5] [--seconds 3] [--only tcp,udp,ping,mixed,handshakes,ablation]
  *     →  build/bench/tunnel.json, build/bench/tunnel-ablation.json
  *
  * UDP has socket buffers of 4 MB, so that it is the tunnel that is measured and not iperf3's own socket.
@@ -13,7 +13,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -26,13 +26,14 @@ import { Namespace, stopChild, until } from '../support/clinic/namespace.ts';
 import { startRemote } from '../support/clinic/remote.ts';
 import { table } from '../support/clinic/report.ts';
 import type { EndAnswer, EndRequest } from './tunnel-end.ts';
+import { handshakeRates } from './tunnel-handshakes.ts';
 import { newestWireguardGo } from './tunnel-peer.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'tcp,udp,ping,mixed,ablation' },
+    only: { type: 'string', default: 'tcp,udp,ping,mixed,handshakes,ablation' },
   },
 });
 const rounds = Number(values.rounds);
@@ -118,7 +119,7 @@ async function tcp(world: World, pair: Pair, streams: number, reverse = false): 
   };
 }
 
-async function udp(world: World, pair: Pair): Promise<Samples> {
+async function udp(world: World, pair: Pair, flooded = false): Promise<Samples> {
   const run = async (rate: string): Promise<{ share: number; perSecond: number }> => {
     const { report } = await iperf(world, pair, ['-u', '-l', String(UDP_BYTES), '-b', rate, '-w', '4M']);
     const { packets, lost_packets: lost, seconds: time } = report.end.sum;
@@ -127,8 +128,9 @@ async function udp(world: World, pair: Pair): Promise<Samples> {
       perSecond: (packets - lost) / time,
     };
   };
-  const offered = await run(String(UDP_OFFERED * UDP_BYTES * 8));
   const flood = await run('0');
+  if (flooded) return { 'udp 200B best pps': flood.perSecond };
+  const offered = await run(String(UDP_OFFERED * UDP_BYTES * 8));
   return {
     'udp 200B delivered': offered.share * 100,
     'udp 200B best pps': Math.max(offered.perSecond, flood.perSecond),
@@ -332,6 +334,8 @@ const figures: Record<string, { unit: string; goal: string; digits: number }> = 
   'ping p50 idle': { unit: 'us', goal: '<= 0.5x', digits: 0 },
   'ping p99 loaded': { unit: 'us', goal: '<= 0.4x', digits: 0 },
   rss: { unit: 'MB an end', goal: '<= 0.25x', digits: 1 },
+  'handshakes classical': { unit: '1/s', goal: '>= 1.0x', digits: 0 },
+  'handshakes hybrid': { unit: '1/s', goal: ">= 0.7x of the peer's classical", digits: 0 },
   'mixed pair': { unit: 'Mbit/s', goal: '>= 1.0x', digits: 0 },
 };
 
@@ -384,6 +388,17 @@ async function bench(): Promise<void> {
       if (errors !== 0) throw new Error(`${errors} packets had a wrong checksum`);
     }
 
+    if (only.has('handshakes')) {
+      const rates = await handshakeRates(root, connect, rounds);
+      const add = (end: 'ours' | 'peer', figure: string, list: readonly number[]): void => {
+        for (const value of list) note(end, { [figure]: value });
+      };
+      add('ours', 'handshakes classical', rates.classical);
+      add('peer', 'handshakes classical', rates.peer);
+      add('ours', 'handshakes hybrid', rates.hybrid);
+      add('peer', 'handshakes hybrid', rates.peer);
+    }
+
     const rows = Object.entries(figures).flatMap(([figure, { unit, goal, digits }]) => {
       const [mine, theirs] = [taken.ours.get(figure), taken.peer.get(figure)];
       if (!mine || !theirs) return [];
@@ -402,8 +417,13 @@ async function bench(): Promise<void> {
     });
     const folder = join(root, 'build/bench');
     mkdirSync(folder, { recursive: true });
-    if (rows.length > 0)
-      writeFileSync(join(folder, 'tunnel.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+    const file = join(folder, 'tunnel.json');
+    // A run of some figures leaves the others as they were.
+    const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as typeof rows) : [];
+    const merged = Object.keys(figures).flatMap(
+      (figure) => [...rows, ...before].find((row) => row.figure === figure) ?? [],
+    );
+    writeFileSync(file, `${JSON.stringify(merged, undefined, 2)}\n`);
     process.stdout.write(
       `Tunnel: both ends on the same two cores, ${program.name} for comparison; 0 checksum errors.\nMedians of ${rounds} interleaved runs of ${seconds} s.\n\n`,
     );
@@ -442,7 +462,7 @@ async function ablation(
         [whole, on],
         [pair, without],
       ] as const) {
-        list.push({ ...(await tcp(world, measured, 1)), ...(await udp(world, measured)) });
+        list.push({ ...(await tcp(world, measured, 1)), ...(await udp(world, measured, true)) });
       }
     }
     await pair.stop();
