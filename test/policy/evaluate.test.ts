@@ -1,6 +1,7 @@
 /**
- * Decisions: hand-written tables (clinic.json for the shipped set, conditions.json for every word of the context),
- * a model of the shipped set written a second time in TypeScript, policies that fail while they are evaluated.
+ * Decisions: tables (clinic.json, roles.json and ladder.json for the shipped set, obligations.json and
+ * conditions.json for every word of the context), a model of the shipped set written a second time in TypeScript,
+ * policies that fail while they are evaluated.
  */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -38,9 +39,24 @@ const now = epochMillis(1_800_000_000_000);
 const limits = { idle: 900_000, end: after(now, hours(12)) };
 const clinic = loadPolicySet(shipped('clinic.cedar'), 'clinic.cedar');
 
-for (const name of ['clinic', 'conditions']) {
+const tables = ['clinic', 'roles', 'ladder', 'obligations', 'conditions'];
+const casesOf = (name: string): Table =>
+  JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')) as Table;
+
+void t.test('the tables have 200 cases, no two of one table the same', (t) => {
+  t.ok(tables.reduce((sum, name) => sum + casesOf(name).cases.length, 0) >= 200);
+  for (const name of tables) {
+    const { cases } = casesOf(name);
+    t.equal(new Set(cases.map((each) => each.name)).size, cases.length, `${name}: names`);
+    const asked = cases.map((each) => JSON.stringify(question(each)));
+    t.equal(new Set(asked).size, asked.length, `${name}: questions`);
+  }
+  t.end();
+});
+
+for (const name of tables) {
   void t.test(`decision table ${name}`, (t) => {
-    const table = JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8')) as Table;
+    const table = casesOf(name);
     const text = typeof table.policy === 'string' ? shipped(table.policy) : table.policy.join('\n');
     const set = loadPolicySet(text, name);
     t.ok(table.cases.length > 15);
