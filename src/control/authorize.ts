@@ -3,7 +3,7 @@
  * decided is refused, with the code of the reason.
  *
  * The same question comes again for an open session at its grant's `expiresAt`, and is put by control itself when
- * the policy set or the tunnel session changed. A session that is open keeps its absolute end, and keeps who it was
+ * the policy set or the tunnel session changed. The absolute end of an open session is never put off, and it keeps who it was
  * given to: an idle peer's tunnel session lapses after three minutes, and that is no reason to cut its session.
  */
 import { decide } from '../policy/decide.ts';
@@ -13,7 +13,7 @@ import type { Config, ResourceConfig } from '../wire/config.ts';
 import type { ErrorCode } from '../wire/errors.ts';
 import type { Decision, Grant, Subject, Target } from '../wire/grant.ts';
 import type { ResourceId, SessionId } from '../wire/ids.ts';
-import { after, epochMillis, millis } from '../wire/units.ts';
+import { epochMillis } from '../wire/units.ts';
 import { canonical } from './directory.ts';
 import type { Directory } from './directory.ts';
 import { identify, person } from './identity.ts';
@@ -137,7 +137,8 @@ export class Authorizer {
     };
     const { decision, evaluation } = decide(set, request, session, now, {
       idle: limits.idleMs,
-      end: end === undefined ? after(now, millis(limits.sessionMs)) : epochMillis(end),
+      session: limits.sessionMs,
+      ...(end === undefined ? {} : { end: epochMillis(end) }),
     });
     if (evaluation.failures.length > 0) this.#options.onFailure(evaluation.failures);
     return decision;

@@ -3,9 +3,15 @@
  *
  * `expiresAt` is the earliest instant at which the clock alone may change the answer, at most the session's end.
  * Posture, roles and the policy set change by events; whoever holds the session decides again then.
+ *
+ * A session has two clocks, absolute and idle. Each permit has its own, by `@session` and `@idle`, or else the
+ * configured ones. Of the permits of one action the longest counts, since any of them would do; of the actions
+ * permitted the shortest, since the session ends for all of them. So a session lives on with what remains when a
+ * permit goes.
  */
 import type { Decision } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
+import { after, millis } from '../wire/units.ts';
 import type { EpochMillis } from '../wire/units.ts';
 import { evaluate } from './evaluate.ts';
 import type { Evaluation } from './evaluate.ts';
@@ -14,10 +20,23 @@ import type { AccessRequest } from './request.ts';
 import { nextMark } from './time-marks.ts';
 
 export interface DecisionLimits {
-  /** Ms without traffic after which the session ends. */
+  /** Clocks of permits that have none of their own, ms. */
   readonly idle: number;
-  /** When the session ends whatever happens. A later decision on the same session keeps the first one's. */
-  readonly end: EpochMillis;
+  readonly session: number;
+  /** When an open session ends. A later decision may bring that nearer and never puts it off. */
+  readonly end?: EpochMillis;
+}
+
+function clock(
+  set: PolicySet,
+  evaluation: Evaluation,
+  which: 'session' | 'idle',
+  configured: number,
+): number {
+  let shortest = Infinity;
+  for (const ids of evaluation.permits.values())
+    shortest = Math.min(shortest, Math.max(...ids.map((id) => set.policies.get(id)?.[which] ?? configured)));
+  return shortest;
 }
 
 export function decide(
@@ -46,7 +65,10 @@ export function decide(
       },
     };
   }
-  const change = nextMark(set.times, now, request.time) ?? limits.end;
+  const idle = clock(set, evaluation, 'idle', limits.idle);
+  const whole = after(now, millis(clock(set, evaluation, 'session', limits.session)));
+  const end = Math.min(whole, limits.end ?? whole);
+  const change = nextMark(set.times, now, request.time) ?? end;
   return {
     evaluation,
     decision: {
@@ -57,8 +79,8 @@ export function decide(
         target,
         actions: [...evaluation.permitted],
         obligations: [...evaluation.obligations],
-        limits: { idle: limits.idle, end: limits.end },
-        expiresAt: Math.min(change, limits.end),
+        limits: { idle, end },
+        expiresAt: Math.min(change, end),
         rules: [...evaluation.rules],
         denials: [...evaluation.denials],
         revision: set.revision,

@@ -18,7 +18,9 @@ import { EvaluationError } from './values.ts';
 export interface Evaluation {
   /** In the order of the action table. */
   readonly permitted: readonly Action[];
-  /** Ids of the policies that permitted them, sorted. */
+  /** For each of them, ids of the policies that permitted it. */
+  readonly permits: ReadonlyMap<Action, readonly string[]>;
+  /** The same ids together, sorted. */
   readonly rules: readonly string[];
   /** Ids of the policies that took an action away or failed over it, sorted; empty for the default deny. */
   readonly refusedBy: readonly string[];
@@ -90,7 +92,7 @@ function obligationsOf(set: PolicySet, ask: Asker, failures: Set<string>): Oblig
 
 export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
   const ask = asker(set, request);
-  const permitted: Action[] = [];
+  const permits = new Map<Action, readonly string[]>();
   const rules = new Set<string>();
   const refusedBy = new Set<string>();
   const denials = new Denials();
@@ -104,7 +106,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
       denials.add(action, verdict.policies, `A policy could not be evaluated${which}, so it is refused.`);
       failures.add(`${action}${which}: ${verdict.detail}`);
     } else if (verdict.allow) {
-      permitted.push(action);
+      permits.set(action, verdict.determining);
       for (const id of verdict.determining) rules.add(id);
     } else {
       for (const id of verdict.determining) {
@@ -115,9 +117,10 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
     }
   }
   // Nothing is asked of a session that may do nothing.
-  const obligations = permitted.length > 0 ? obligationsOf(set, ask, failures) : [];
+  const obligations = permits.size > 0 ? obligationsOf(set, ask, failures) : [];
   return {
-    permitted,
+    permitted: [...permits.keys()],
+    permits,
     rules: sorted(rules),
     refusedBy: sorted(refusedBy),
     denials: denials.list(),

@@ -7,6 +7,8 @@
  *
  * `@tier` says whether a forbid gives way. A soft one has an exit, an alternative of an `unless` that is exactly
  * `context.emergency` or `context.breakGlass`; a hard one (also one without `@tier`) never reads either.
+ *
+ * `@session` and `@idle` on a permit of actions are its two clocks; `decide.ts` says how they add up.
  */
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { obligation } from '../wire/grant.ts';
@@ -48,10 +50,32 @@ export function subjectOf(policy: PolicyJson): 'actions' | 'obligations' | 'both
   return obliging === named.length ? 'obligations' : 'both';
 }
 
+const CLOCK = /^([1-9][0-9]{0,3})([mh])$/;
+const LONGEST_MS = 24 * 3_600_000;
+
+/** Ms of a clock as `@session` and `@idle` give it: "90m", "12h", at most a day. */
+export function clockOf(text: string): number | undefined {
+  const [, count, unit] = CLOCK.exec(text) ?? [];
+  const ms = Number(count) * (unit === 'h' ? 3_600_000 : 60_000);
+  return count !== undefined && ms <= LONGEST_MS ? ms : undefined;
+}
+
+function clockFinding(policy: PolicyJson, subject: 'actions' | 'obligations'): string | undefined {
+  for (const name of ['session', 'idle']) {
+    const text = policy.annotations?.[name];
+    if (text === undefined) continue;
+    if (policy.effect !== 'permit' || subject !== 'actions') return `only a permit of actions has a @${name}`;
+    if (clockOf(text) === undefined) return `its @${name} is no time such as "15m" or "12h", at most a day`;
+  }
+  return undefined;
+}
+
 /** What is wrong with it, or undefined. */
 export function finding(policy: PolicyJson): string | undefined {
   const subject = subjectOf(policy);
   if (subject === 'both') return 'its scope names actions and obligations together';
+  const clock = clockFinding(policy, subject);
+  if (clock !== undefined) return clock;
   const tier = policy.annotations?.['tier'];
   if (tier !== undefined && (policy.effect !== 'forbid' || subject !== 'actions'))
     return 'only a forbid of actions has a @tier';

@@ -25,7 +25,7 @@ import { Fault } from '../wire/errors.ts';
 import { compile, UnknownPolicy } from './compile.ts';
 import type { Engine } from './compile.ts';
 import type { Question } from './entities.ts';
-import { finding as lint, obligationKinds, subjectOf } from './lint.ts';
+import { clockOf, finding as lint, obligationKinds, subjectOf } from './lint.ts';
 import type { ObligationKind } from './lint.ts';
 import { schemaText } from './schema.ts';
 import { timeMarks } from './time-marks.ts';
@@ -43,6 +43,9 @@ export interface Policy {
   readonly effect: 'permit' | 'forbid';
   /** For a user who is refused. */
   readonly reason: string;
+  /** A permit's own clocks, ms: how long a session lasts at most, and how long without traffic. */
+  readonly session?: number;
+  readonly idle?: number;
 }
 
 /** What the set says of one action. `errors`: ids of policies that could not be evaluated. */
@@ -70,6 +73,18 @@ function describe(error: DetailedError): string {
 const placeOf = (text: string, error: DetailedError): string =>
   place(text, error.sourceLocations?.[0]?.start ?? 0);
 
+function policyOf(id: string, { effect, annotations }: PolicyJson): Policy {
+  const session = clockOf(annotations?.['session'] ?? '');
+  const idle = clockOf(annotations?.['idle'] ?? '');
+  return {
+    id,
+    effect,
+    reason: annotations?.['reason'] ?? '',
+    ...(session === undefined ? {} : { session }),
+    ...(idle === undefined ? {} : { idle }),
+  };
+}
+
 export class PolicySet {
   readonly file: string;
   readonly text: string;
@@ -90,12 +105,7 @@ export class PolicySet {
     this.text = text;
     this.digest = createHash('sha256').update(text, 'utf8').update(schemaText, 'utf8').digest('hex');
     this.revision = this.digest.slice(0, 12);
-    this.policies = new Map(
-      [...parts].map(([id, { json }]) => [
-        id,
-        { id, effect: json.effect, reason: json.annotations?.['reason'] ?? '' },
-      ]),
-    );
+    this.policies = new Map([...parts].map(([id, { json }]) => [id, policyOf(id, json)]));
     this.times = timeMarks([...parts.values()].map(({ json }) => json));
     const about = (subject: 'actions' | 'obligations'): Map<string, PolicyJson> =>
       new Map(

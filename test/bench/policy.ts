@@ -88,7 +88,7 @@ const site: Entities = [
 
 const set = loadPolicySet(policyText, 'bench');
 const now = epochMillis(Date.now());
-const limits = { idle: 900_000, end: epochMillis(now + 43_200_000) };
+const limits = { idle: 900_000, session: 43_200_000 };
 
 const split = policySetTextToParts(policyText);
 if (split.type === 'failure') throw new Error(split.errors[0]?.message);

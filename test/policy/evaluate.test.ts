@@ -13,7 +13,7 @@ import { loadPolicySet } from '../../src/policy/policy-set.ts';
 import { actions } from '../../src/wire/action.ts';
 import type { Action } from '../../src/wire/action.ts';
 import { decision as decisionSchema } from '../../src/wire/grant.ts';
-import { after, epochMillis, hours } from '../../src/wire/units.ts';
+import { after, epochMillis, hours, minutes } from '../../src/wire/units.ts';
 import { question, session, shipped } from './question.ts';
 import type { Circumstances } from './question.ts';
 
@@ -36,7 +36,7 @@ const reasonsOf = (answer: Evaluation): string[] =>
   answer.denials.flatMap((each) => each.actions.map((action) => `${action}: ${each.reason}`)).sort();
 
 const now = epochMillis(1_800_000_000_000);
-const limits = { idle: 900_000, end: after(now, hours(12)) };
+const limits = { idle: 900_000, session: 12 * 3_600_000 };
 const clinic = loadPolicySet(shipped('clinic.cedar'), 'clinic.cedar');
 
 const tables = ['clinic', 'roles', 'ladder', 'obligations', 'conditions'];
@@ -236,6 +236,48 @@ void t.test('obligations: permits of their own, and required where a policy fail
   t.end();
 });
 
+void t.test('two clocks: the longest permit of an action, the shortest action of the session', (t) => {
+  const policies = {
+    staff:
+      '@id("staff") @reason("S.") permit (principal in Role::"staff", action == Action::"view", resource);',
+    guest:
+      '@id("guest") @reason("G.") @session("1h") @idle("5m") permit (principal in Role::"guest", action == Action::"view", resource);',
+    long: '@id("long") @reason("L.") @session("20h") @idle("60m") permit (principal in Role::"long", action == Action::"view", resource);',
+    admin:
+      '@id("admin") @reason("A.") @session("30m") permit (principal in Role::"admin", action == Action::"administer", resource);',
+  };
+  const grant = (
+    roles: string[],
+    end?: typeof now,
+    from: (keyof typeof policies)[] = ['staff', 'guest', 'long', 'admin'],
+  ) => {
+    const set = loadPolicySet(from.map((name) => policies[name]).join('\n'), 'clocks');
+    const { decision } = decide(set, question({ roles }), session, now, {
+      ...limits,
+      ...(end ? { end } : {}),
+    });
+    set.close();
+    if (decision.decision === 'deny') throw new Error('refused');
+    return decision.grant;
+  };
+  const configured = { idle: 900_000, end: after(now, hours(12)) };
+  t.same(grant(['staff']).limits, configured);
+  t.same(grant(['guest']).limits, { idle: 300_000, end: after(now, hours(1)) });
+  t.same(grant(['guest', 'staff']).limits, configured, 'either permit would do');
+  t.same(grant(['long', 'staff']).limits, { idle: 3_600_000, end: after(now, hours(20)) });
+  t.same(grant(['staff', 'admin']).limits, { idle: 900_000, end: after(now, minutes(30)) });
+  t.equal(grant(['guest']).expiresAt, after(now, hours(1)), 'it is decided again no later than that');
+
+  const opened = after(now, hours(2));
+  t.equal(grant(['staff'], opened).limits.end, opened, 'deciding again puts nothing off');
+  t.equal(
+    grant(['guest', 'staff'], opened, ['guest']).limits.end,
+    after(now, hours(1)),
+    'with the longer permit gone the session lives on with the other limits',
+  );
+  t.end();
+});
+
 void t.test('the ladder of the shipped set', (t) => {
   const at = (posture: string, more: Circumstances = {}): Evaluation =>
     evaluate(clinic, question({ roles: ['radiologist'], posture, ...more }));
@@ -252,6 +294,14 @@ void t.test('the ladder of the shipped set', (t) => {
   const vendor = at('good', { roles: ['vendor'], emergency: true });
   t.same(vendor.permitted, ['view'], 'and relaxes nothing else');
   t.same(kinds(at('good', { roles: ['vendor'] })), ['record']);
+  const lasts = (role: string): number => {
+    const { decision } = decide(clinic, question({ roles: [role] }), session, now, limits);
+    return decision.decision === 'permit' ? decision.grant.limits.end - now : 0;
+  };
+  t.same(
+    ['clinician', 'vendor', 'biomedical-engineer'].map(lasts),
+    [12, 1, 1].map((h) => h * 3_600_000),
+  );
   t.same(at('major', { roles: ['visitor'] }).obligations, [], 'nothing is asked of who may do nothing');
   t.end();
 });

@@ -147,6 +147,13 @@ void t.test('what is refused, and where', (t) => {
       policy('a', 'forbid (principal, action, resource) unless { context.emergency };'),
       /policy a: gives way to emergency mode or break-glass/,
     ],
+    [
+      'a clock on a forbid',
+      `@session("1h") ${policy('a', 'forbid (principal, action, resource);')}`,
+      /policy a: only a permit of actions has a @session$/,
+    ],
+    ['a clock without a unit', `@idle("15") ${policy('a')}`, /policy a: its @idle is no time/],
+    ['a clock of more than a day', `@session("25h") ${policy('a')}`, /policy a: its @session is no time/],
     ['a template', policy('a', 'permit (principal == ?principal, action, resource);'), /template/],
     [
       'too many',
