@@ -22,6 +22,17 @@ export const service = z.strictObject({
 });
 export type Service = z.infer<typeof service>;
 
+/** What the evidence comes to for one attribute, and why. Without a value: claims of the same rank differ. */
+export const identityAttribute = z.strictObject({
+  attribute: z.enum(['class', 'vendor', 'model', 'os', 'software', 'serial', 'location']),
+  value: z.string().max(128).optional(),
+  /** Evidence it rests on: `dicom equipment.model=Avanto`. */
+  because: z.string().max(256),
+  /** Other values that were claimed. */
+  conflicts: z.array(z.string().max(128)).max(8),
+});
+export type IdentityAttribute = z.infer<typeof identityAttribute>;
+
 export const hostObservation = z.strictObject({
   /** `aa:bb:cc:dd:ee:ff`. */
   mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
@@ -29,6 +40,8 @@ export const hostObservation = z.strictObject({
   addresses: z.array(ipAddress).max(64),
   services: z.array(service).max(256),
   evidence: z.array(evidence).max(256),
+  /** Who the host is, attribute by attribute; what nothing tells is left out. */
+  identity: z.array(identityAttribute).max(7).optional(),
   first: z.number().int(),
   last: z.number().int(),
 });
