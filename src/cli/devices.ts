@@ -2,9 +2,14 @@
 import type { Command } from 'commander';
 import { Fault } from '../wire/errors.ts';
 import type { DeviceRow } from '../wire/messages.ts';
+import type { IdentityAttribute } from '../wire/observation.ts';
 import { fetchOverview, plain, printJson, span, table } from './console.ts';
 
-const headings = ['DEVICE', 'CLASS', 'UNIT', 'ADDRESSES', 'MAC', 'VENDOR', 'SPEAKS', 'SEEN'];
+const headings = ['DEVICE', 'CLASS', 'UNIT', 'ADDRESSES', 'MAC', 'VENDOR', 'MODEL', 'SPEAKS', 'SEEN'];
+
+/** What the sensor makes of the host; undefined when nothing tells or the claims differ. */
+const seen = ({ observation }: DeviceRow, attribute: IdentityAttribute['attribute']): string | undefined =>
+  observation?.identity?.find((row) => row.attribute === attribute)?.value;
 
 function speaks({ observation }: DeviceRow): string {
   const services = observation?.services ?? [];
@@ -19,11 +24,12 @@ export function devicesTable(rows: readonly DeviceRow[], now: number): string {
     headings,
     rows.map((row) => [
       row.device?.id ?? '-',
-      row.device?.class ?? '-',
+      row.device?.class ?? seen(row, 'class') ?? '-',
       row.device?.unit ?? '-',
       row.observation?.addresses.join(',') ?? '-',
       row.observation?.mac ?? '-',
-      row.observation?.vendor ?? '-',
+      seen(row, 'vendor') ?? row.observation?.vendor ?? '-',
+      seen(row, 'model') ?? '-',
       speaks(row) || '-',
       row.observation ? `${span(now - row.observation.last)} ago` : 'never',
     ]),
@@ -46,6 +52,16 @@ function deviceText({ device, observation }: DeviceRow, now: number): string {
     );
   } else lines.push(['seen', 'never']);
   let text = lines.map(([name, value]) => `${name.padEnd(11)} ${plain(value)}\n`).join('');
+  if (observation?.identity && observation.identity.length > 0)
+    text += `\n${table(
+      ['SEEMS', 'VALUE', 'BECAUSE', 'ALSO SAID'],
+      observation.identity.map((row) => [
+        row.attribute,
+        row.value ?? 'unknown',
+        row.because,
+        row.conflicts.join(', ') || '-',
+      ]),
+    )}`;
   if (observation && observation.services.length > 0)
     text += `\n${table(
       ['PORT', 'PROTOCOL'],

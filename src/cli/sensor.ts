@@ -6,8 +6,6 @@ import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
-import { identify } from '../sensor/identity.ts';
-import type { Identity } from '../sensor/identity.ts';
 import { PcapReader } from '../sensor/pcap.ts';
 import { Sensor } from '../sensor/sensor.ts';
 import { loadVendors } from '../sensor/vendor.ts';
@@ -43,12 +41,9 @@ function inOrder(hosts: Iterable<Host>): Host[] {
 
 const macOf = (host: Host): string | undefined => (host.mac === NO_MAC ? undefined : macText(host.mac));
 
-const identityOf = (host: Host): Identity =>
-  identify({ evidence: host.evidenceRows(), services: host.serviceRows(), vendor: host.vendor });
-
 /** `class MR scanner, because dicom equipment.modality=MR`, and what contradicts it. */
 function identityLines(host: Host): string[] {
-  return Object.entries(identityOf(host).attributes).map(([attribute, finding]) => {
+  return Object.entries(host.identity().attributes).map(([attribute, finding]) => {
     const because = finding.claims.find((c) => finding.value === undefined || c.weight === finding.weight);
     const conflicts = finding.conflicts.length === 0 ? '' : `; also said: ${finding.conflicts.join(', ')}`;
     return `  ${attribute}: ${finding.value ?? 'unknown'} (${because?.because ?? ''}${conflicts})`;
@@ -73,7 +68,7 @@ function json(host: Host): object {
     mac: macOf(host) ?? null,
     vendor: host.vendor ?? null,
     router: host.router,
-    identity: identityOf(host),
+    identity: host.identity(),
     addresses: host.addressTexts(),
     services: host.serviceRows(),
     evidence: host.evidenceRows(),

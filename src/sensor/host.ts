@@ -17,6 +17,8 @@ import type { Evidence, HostObservation, Service } from '../wire/observation.ts'
 import { initialHopLimits, limits } from './constants.ts';
 import type { Frame } from './frame.ts';
 import { isHostAddress, isPrivate, isUnicast, isUnicastMac, macText, NO_MAC, printAddress } from './frame.ts';
+import { identify, identityRows } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { sanitize } from './text.ts';
 import type { VendorOf } from './vendor.ts';
 
@@ -52,6 +54,9 @@ export class Host {
   /** Something new since the last report; `reported` is when that was. */
   changed = true;
   reported = -Infinity;
+  /** Counts what was learnt. */
+  learnt = 0;
+  #identity: { readonly learnt: number; readonly value: Identity } | undefined;
 
   constructor(mac: number, vendor: string | undefined, at: number) {
     this.mac = mac;
@@ -68,15 +73,29 @@ export class Host {
   /** The host as `control` gets it; undefined for a host without a MAC. */
   observation(): HostObservation | undefined {
     if (this.mac === NO_MAC) return undefined;
+    const identity = identityRows(this.identity());
     return {
       mac: macText(this.mac),
       ...(this.vendor === undefined ? {} : { vendor: this.vendor }),
       addresses: this.addressTexts(),
       services: this.serviceRows(),
       evidence: this.evidenceRows(),
+      ...(identity.length === 0 ? {} : { identity }),
       first: Math.round(this.first),
       last: Math.round(this.last),
     };
+  }
+
+  /** Who it is, made anew only when something was learnt since. */
+  identity(): Identity {
+    if (this.#identity?.learnt === this.learnt) return this.#identity.value;
+    const value = identify({
+      evidence: this.evidenceRows(),
+      services: this.serviceRows(),
+      vendor: this.vendor,
+    });
+    this.#identity = { learnt: this.learnt, value };
+    return value;
   }
 
   addressTexts(): string[] {
@@ -233,6 +252,7 @@ export class HostTable {
 
   /** Something new: to be reported, and kept in preference to rows of which nothing is known. */
   #learnt(host: Host): void {
+    host.learnt++;
     host.changed = true;
     const key = keyOf(host);
     if (key === undefined || this.#plain.get(key) !== host) return;

@@ -9,7 +9,7 @@
  * - a gateway speaks for devices at the bedside: equipment in its messages is not the gateway;
  * - an implementation class UID of a toolkit names the toolkit.
  */
-import type { Evidence, Service } from '../wire/observation.ts';
+import type { Evidence, IdentityAttribute, Service } from '../wire/observation.ts';
 import { generalRules } from './knowledge/general.ts';
 import {
   euiVendors,
@@ -184,4 +184,21 @@ function claimHl7(
   const device = devices.length > 0;
   const kind = servesHl7 ? hl7Engine : device ? 'medical device' : hospitalSystem;
   claims.add('class', isGateway ? gateway : kind, 'association', textOf(first));
+}
+
+/** The identity as it is reported: the value, the strongest reason, what contradicts it. */
+export function identityRows(identity: Identity): IdentityAttribute[] {
+  return attributes.flatMap((attribute) => {
+    const finding = identity.attributes[attribute];
+    const first = finding?.claims[0];
+    if (finding === undefined || first === undefined) return [];
+    return [
+      {
+        attribute,
+        ...(finding.value === undefined ? {} : { value: finding.value.slice(0, 128).toWellFormed() }),
+        because: first.because.slice(0, 256).toWellFormed(),
+        conflicts: finding.conflicts.slice(0, 8).map((value) => value.slice(0, 128).toWellFormed()),
+      },
+    ];
+  });
 }

@@ -54,6 +54,9 @@ void t.test('a host: MAC, vendor, addresses, first and last time', (t) => {
     addresses: ['10.0.0.1'],
     services: [],
     evidence: [],
+    identity: [
+      { attribute: 'vendor', value: 'ICU Medical', because: 'oui vendor=ICU Medical, Inc.', conflicts: [] },
+    ],
     first: 1000,
     last: 9001,
   });

@@ -1,7 +1,6 @@
 /** Reads the corpus with the offline reader and compares what it says of hosts with the truth about them. */
 import { macText, NO_MAC } from '../../src/sensor/frame.ts';
 import type { Host } from '../../src/sensor/host.ts';
-import { identify } from '../../src/sensor/identity.ts';
 import type { Identity } from '../../src/sensor/identity.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
 import { PcapReader } from '../../src/sensor/pcap.ts';
@@ -92,8 +91,7 @@ export async function score(): Promise<Score> {
     const expected = truths.filter((truth) => truth.file.test(file));
     const seen = new Set<Truth>();
     for (const host of sensor.hosts.all()) {
-      const evidence = host.evidenceRows();
-      const identity = identify({ evidence, services: host.serviceRows(), vendor: host.vendor });
+      const identity = host.identity();
       const mac = host.mac === NO_MAC ? '' : macText(host.mac);
       const truth = expected.find((t) => t.host === mac || host.addressTexts().includes(t.host));
       if (truth !== undefined) {

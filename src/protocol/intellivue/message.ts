@@ -81,7 +81,7 @@ export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
   if (unit === undefined) return malformed('intellivue_unknown', 0);
   const fields: Fields = {};
   // An indication's attributes, and those of an MDS create event, whose object precedes them.
-  const list = unit === 'indication' ? 28 : 38;
+  const list = unit === 'indication' ? 28 : 34;
   if (unit === 'association' || list + 4 > bytes.length) return message({ unit });
   if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) return message({ unit });
   let at = list + 4;

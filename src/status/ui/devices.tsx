@@ -15,6 +15,13 @@ const servicesText = ({ services }: Observation): string =>
     )
     .join(', ');
 
+const seen = ({ identity }: Observation, attribute: string): string | undefined =>
+  identity?.find((row) => row.attribute === attribute)?.value;
+
+/** What it seems to be: model, class, version, as far as its own words tell. */
+const kindText = (observation: Observation): string =>
+  ['model', 'class', 'software'].flatMap((attribute) => seen(observation, attribute) ?? []).join(', ');
+
 /** What the host said, newest last; behind a word when there is much of it. */
 function Said({ observation }: { readonly observation: Observation }): VNode {
   const { evidence } = observation;
@@ -55,7 +62,8 @@ const columns = (now: number): readonly Column<DeviceRow>[] => [
     cell: ({ observation }) =>
       observation ? (
         <>
-          {observation.vendor ?? 'unknown'}
+          {seen(observation, 'vendor') ?? observation.vendor ?? 'unknown'}
+          {kindText(observation) === '' ? null : <span>{kindText(observation)}</span>}
           <small>{observation.mac}</small>
         </>
       ) : (
