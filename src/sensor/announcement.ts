@@ -17,7 +17,7 @@ import { decodeHttp } from '../protocol/http/message.ts';
 import { decodeIntelliVue, recognizeIntelliVue } from '../protocol/intellivue/message.ts';
 import { etherType as lldpEtherType } from '../protocol/lldp/constants.ts';
 import { decodeLldp } from '../protocol/lldp/message.ts';
-import { port as netbiosPort } from '../protocol/netbios/constants.ts';
+import { port as netbiosPort, serverType } from '../protocol/netbios/constants.ts';
 import { decodeAnnouncement } from '../protocol/netbios/message.ts';
 import { decodeSnmp } from '../protocol/snmp/message.ts';
 import { decodeUnity } from '../protocol/unity/message.ts';
@@ -28,6 +28,7 @@ import type { Host, HostTable } from './host.ts';
 
 type Say = (field: string, value: string | undefined) => void;
 
+const serverRoles = serverType.domainController | serverType.backupController | serverType.windowsServer;
 const SNMP_PORTS = new Set([161, 162]);
 const multicastNames = new Set<number>([dnsPorts.multicast, dnsPorts.llmnr]);
 
@@ -158,8 +159,10 @@ export class Announcements {
     const say = this.#sayer(host, 'mdns', at);
     for (const record of records) {
       if (!response && record.type === dnsTypes.ptr) continue;
-      if (record.type === dnsTypes.a || record.type === dnsTypes.aaaa) say('name', record.name);
-      else if (record.type === dnsTypes.ptr && /^_.*\.local$/.test(record.name))
+      if (record.type === dnsTypes.a || record.type === dnsTypes.aaaa) {
+        // A proxy answers for hosts that sleep: a name is the sender's own when the address is.
+        if (host.addresses.has(record.values[0] ?? '')) say('name', record.name);
+      } else if (record.type === dnsTypes.ptr && /^_.*\.local$/.test(record.name))
         say('service', record.values[0]);
       else if (record.type === dnsTypes.hinfo) say('hinfo', record.values.join(' '));
       else if (record.type === dnsTypes.txt) {
@@ -180,6 +183,7 @@ export class Announcements {
     say('os', decoded.message.os);
     say('serverType', `0x${decoded.message.serverType.toString(16)}`);
     say('comment', decoded.message.comment);
+    if ((decoded.message.serverType & serverRoles) !== 0) say('role', 'server');
   }
 
   #snmp(host: Host, port: number, bytes: Uint8Array, at: number): void {

@@ -23,7 +23,7 @@ import {
 } from './knowledge/medical.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';
-import { vendorName } from './knowledge/vendors.ts';
+import { isModuleMaker, vendorName } from './knowledge/vendors.ts';
 
 /** One reason to think something. */
 export interface Claim {
@@ -122,7 +122,8 @@ export function identify(known: Known): Identity {
       }
     }
   }
-  if (known.vendor !== undefined) claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`);
+  if (known.vendor !== undefined && !isModuleMaker(known.vendor))
+    claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`);
   const serves = (protocol: string): boolean => known.services.some((s) => s.protocol === protocol);
   claimEquipment(claims, byField, known.vendor, serves('dicom'));
   claimHl7(claims, byField, serves('hl7'), isGateway);

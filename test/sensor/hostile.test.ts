@@ -8,7 +8,7 @@ import { limits, linkType } from '../../src/sensor/constants.ts';
 import { PcapReader } from '../../src/sensor/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
-import { corpusFile, packetsOf } from './corpus-files.ts';
+import { corpusFile, corpusNames, packetsOf } from './corpus-files.ts';
 import type { Packet } from './corpus-files.ts';
 import * as wire from './wire-builder.ts';
 
@@ -50,6 +50,14 @@ const fileNames = [
   'seladb__PcapPlusPlus/VlanPackets.pcap',
   'zeek__zeek/dhcp.pcap',
   'FoxIO-LLC__ja4/dhcpv6.pcap',
+  'reconstructed/bbraun-spacecom-bcc.pcap',
+  'ntop__nDPI/bacnet.pcap',
+  'ntop__nDPI/snmp.pcap',
+  'the-tcpdump-group__tcpdump/LLDP_and_CDP.pcap',
+  'zeek__zeek/lldp.pcap',
+  'zeek__zeek/mdns.pcap',
+  'andypitcher__IoT_Sentinel/D-LinkDayCam__Setup-C-4-STA.pcap',
+  'andypitcher__IoT_Sentinel/Aria__Setup-C-10-STA.pcap',
 ];
 const files = fileNames.map((name) => corpusFile(name));
 const clinic = packetsOf(corpusFile('lab-thirdparty/clinic-lab.pcap'));
@@ -132,6 +140,21 @@ void t.test('a capture cut after each of its packets', (t) => {
       if (!sound(feed(file.subarray(0, offset)))) unsound.push(offset);
       offset += 16 + file.readUInt32LE(offset + 8);
     }
+  }
+  t.same(unsound, []);
+  t.end();
+});
+
+void t.test('every file of the corpus, its first packets each cut short', (t) => {
+  const unsound: string[] = [];
+  for (const name of corpusNames()) {
+    const sensor = small();
+    for (const packet of packetsOf(corpusFile(name)).slice(0, 300)) {
+      const step = Math.max(1, Math.floor(packet.bytes.length / 9));
+      for (let end = packet.bytes.length; end >= 0; end -= step)
+        sensor.take(packet.link, packet.bytes.subarray(0, end), packet.wireLength, packet.at);
+    }
+    if (!sound(sensor)) unsound.push(name);
   }
   t.same(unsound, []);
   t.end();

@@ -96,5 +96,6 @@ void t.test('a card of a medical maker alone makes nothing medical', (t) => {
   t.equal(identity.medical, false);
   t.equal(identity.attributes.class, undefined);
   t.equal(identity.attributes.vendor?.value, 'Siemens');
+  t.same(valueOf(known([], { vendor: 'Espressif Inc.' })), {}, 'a module is in another maker’s device');
   t.end();
 });

@@ -169,5 +169,11 @@ export const truths: readonly Truth[] = [
     ...(model === undefined ? {} : { model }),
     ...(version === undefined ? {} : { version }),
   })),
+  ...['f7:85:99', 'e8:32:7a', '19:9e:8e'].map((card) => ({
+    file: /EIP-IPAddress/,
+    host: `00:0c:29:${card}`,
+    class: /^server$/,
+    medical: false,
+  })),
   ...workstations.map(([file, host]) => ({ file, host, class: /workstation/, medical: false })),
 ];

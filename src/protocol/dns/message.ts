@@ -6,7 +6,7 @@
  *   question  name · type 2 · class 2
  *   record    name · type 2 · class 2 · TTL 4 · length 2 · data
  *
- * A pointer must lead backwards, so names can't loop. Addresses in records are not read.
+ * A pointer must lead backwards, so names can't loop. An address is given packed, two bytes a UTF-16 unit.
  */
 import { malformed, message, text, u8, u16 } from '../parsed.ts';
 import type { Parsed } from '../parsed.ts';
@@ -15,7 +15,7 @@ import { headerBytes, limits, nameBytes, pointer, responseBit, types } from './c
 export interface DnsRecord {
   readonly name: string;
   readonly type: number;
-  /** PTR and SRV: the target. TXT: the strings. HINFO: CPU and OS. */
+  /** PTR and SRV: the target. TXT: the strings. HINFO: CPU and OS. A and AAAA: the address. */
   readonly values: readonly string[];
 }
 
@@ -72,7 +72,11 @@ function values(bytes: Uint8Array, type: number, start: number, end: number): re
   if (type === types.ptr) return [readName(bytes, start)?.name ?? ''];
   if (type === types.srv && start + 6 < end) return [readName(bytes, start + 6)?.name ?? ''];
   if (type === types.txt || type === types.hinfo) return strings(bytes, start, end);
-  return [];
+  const address = (type === types.a && end - start === 4) || (type === types.aaaa && end - start === 16);
+  if (!address) return [];
+  return [
+    String.fromCharCode(...Array.from({ length: (end - start) / 2 }, (_, i) => u16(bytes, start + 2 * i))),
+  ];
 }
 
 export function decodeDns(bytes: Uint8Array): Parsed<DnsMessage> {

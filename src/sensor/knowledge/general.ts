@@ -69,6 +69,13 @@ export const generalRules: readonly Rule[] = [
   },
   { on: 'lldp manufacturer', pattern: /^(.+)$/, level: 'self', gives: { vendor: '$1' }, source: 'LLDP-MED' },
   { on: 'lldp model', pattern: /^(.+)$/, level: 'self', gives: { model: '$1' }, source: 'LLDP-MED' },
+  {
+    on: 'dhcp hostName',
+    pattern: /^(TL-S[GFL]\d+\w*)/,
+    level: 'dhcp',
+    gives: { vendor: 'TP-Link', model: '$1', class: 'network switch' },
+    source: maker,
+  },
   // Printers.
   {
     on: 'snmp sysDescr',
@@ -141,6 +148,13 @@ export const generalRules: readonly Rule[] = [
     level: 'self',
     gives: { os: 'macOS', vendor: 'Apple', class: 'workstation' },
     source: maker,
+  },
+  {
+    on: 'browser role',
+    pattern: /^server$/,
+    level: 'self',
+    gives: { class: 'server' },
+    source: '[MS-BRWS]',
   },
   {
     on: 'browser os',

@@ -45,3 +45,12 @@ const names: readonly (readonly [RegExp, string])[] = [
 export function vendorName(text: string): string {
   return names.find(([pattern]) => pattern.test(text))?.[1] ?? text;
 }
+
+/**
+ * Makers of network modules, serial servers, contract-built boards and virtual cards: what carries their prefix is
+ * another's product, so the prefix names no vendor of the device.
+ */
+const modules =
+  /espressif|lite-?on|murata|azurewave|hon hai|foxconn|wistron|gainspan|lantronix|moxa|silex|realtek|vmware|pcs systemtechnik|digi international|texas instruments/i;
+
+export const isModuleMaker = (cardVendor: string): boolean => modules.test(cardVendor);
