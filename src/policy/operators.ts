@@ -219,7 +219,7 @@ function matcher(literals: readonly string[]): (value: string) => boolean {
       if (found < 0 || found + literal.length > end) return false;
       at = found + literal.length;
     }
-    return at <= end;
+    return true;
   };
 }
 

@@ -94,6 +94,10 @@ const users = ['ada', 'bob', 'eve', 'nobody'];
 const roles = ['nurse', 'doctor', 'staff', 'ghosts'];
 const resources = ['pump', 'pacs', 'lost'];
 
+/** Words of two letters, so that patterns fit now and then. */
+const letters = (c: Chance, alphabet: readonly string[]): string =>
+  Array.from({ length: c.below(7) }, () => c.of(alphabet)).join('');
+
 const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 function uidText(c: Chance): string {
@@ -122,7 +126,7 @@ function literal(c: Chance, kind: Kind, depth: number): string {
     case 'long':
       return String(c.one(4) ? -c.of(numbers) : c.of(numbers));
     case 'string':
-      return quoted(c.of(texts));
+      return quoted(c.one(2) ? letters(c, ['a', 'b']) : c.of(texts));
     case 'entity':
       return c.one(2) ? c.of(['principal', 'resource', 'action']) : uidText(c);
     case 'set': {
@@ -158,12 +162,15 @@ export function expression(c: Chance, wanted: Kind, depth: number): string {
         () => `${sub('long')} ${c.of(['<', '<=', '>', '>='])} ${sub('long')}`,
         () => `${sub('entity')} in ${sub(c.one(2) ? 'entity' : 'set')}`,
         () => `principal in [${uidText(c)}, ${uidText(c)}]`,
+        () =>
+          `principal in [principal, ${uidText(c)}, ${c.of(['ip("::1")', '{}', '[]', 'context.from', 'resource'])}]`,
         () => `${sub('entity')} is ${c.of(['User', 'Role', 'Resource'])}`,
         () => `${sub('entity')} is ${c.of(['User', 'Role'])} in ${uidText(c)}`,
         () => `${sub(c.one(2) ? 'record' : 'entity')} has ${c.of(names)}`,
         () =>
           `${c.of(['context', 'principal', 'resource'])} has ${c.of(names)}.${c.of(names)}.${c.of(names)}`,
         () => `${sub('string')} like "${c.of(patterns)}"`,
+        () => `${literal(c, 'string', 0)} like "${letters(c, ['a', 'b', '*', '*'])}"`,
         () => `${sub('set')}.contains(${sub(c.of(kinds))})`,
         () => `${sub('set')}.${c.of(['containsAll', 'containsAny'])}(${sub('set')})`,
         () => `${sub('set')}.isEmpty()`,
