@@ -235,11 +235,9 @@ export class Announcements {
     if (recognizeIntelliVue(bytes) !== undefined) {
       const decoded = decodeIntelliVue(bytes);
       if (decoded.kind === 'malformed') return this.#weird(decoded.name);
-      const { unit, manufacturer, model, bed, serial, software } = decoded.message;
-      // Requests and polls come from who reads the monitor, so only what names one counts.
-      const answers =
-        unit === 'indication' || model !== undefined || (unit === 'association' && bytes[0] === 0x0e);
-      if (!answers) return;
+      const { unit, monitor, manufacturer, model, bed, serial, software } = decoded.message;
+      // Requests and polls come from who reads the monitor.
+      if (!monitor) return;
       const say = this.#sayer(host, 'intellivue', at);
       this.#hosts.service(host, 'udp', frame.sourcePort, 'intellivue');
       say('unit', unit);

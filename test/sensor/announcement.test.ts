@@ -87,6 +87,18 @@ void t.test('a Philips IntelliVue monitor, on any port, and nothing of its patie
   t.end();
 });
 
+void t.test('IntelliVue joined midway: who answers a poll is the monitor, who polls is none', (t) => {
+  const poll = [0xe1, 0, 0, 2, 0, 1, 0, 8, 0, 1, 0, 7, 0, 2, 0, 0];
+  const answer = [0xe1, 0, 0, 2, 0, 2, 0, 8, 0, 1, 0, 7, 0, 2, 0, 0];
+  const sensor = listen(
+    datagram(central, 24_105, poll, monitor.ip),
+    datagram(monitor, 24_105, answer, central.ip),
+  );
+  t.match(seems(sensor), { class: 'patient monitor', vendor: 'Philips' });
+  t.same(seems(sensor, central.mac), {});
+  t.end();
+});
+
 void t.test('a medical device by WS-Discovery, with its bed; who probes for one is none', (t) => {
   const soap = (action: string, body: string): number[] =>
     wire.ascii(

@@ -11,6 +11,8 @@ export const sessions = { connect: 0x0d, accept: 0x0e } as const;
 /** Both association messages carry these in their presentation header's start. */
 export const associationVersion = [0x05, 0x08, 0x13, 0x01, 0x00] as const;
 export const remoteOperations = { invoke: 1, result: 2, linked: 5 } as const;
+/** Command types of a remote operation: reports are the monitor's, actions the client's. */
+export const commands = { eventReport: 0, confirmedEventReport: 1, confirmedAction: 7 } as const;
 /** Attributes of equipment. Those of patients are not in this table, so they are not read. */
 export const attributes = {
   bedLabel: 0x091e,

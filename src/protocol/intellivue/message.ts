@@ -14,6 +14,7 @@ import {
   associationVersion,
   attributeLimit,
   attributes,
+  commands,
   dataSession,
   nomenclature,
   production,
@@ -23,6 +24,8 @@ import {
 
 export interface IntelliVueMessage {
   readonly unit: 'indication' | 'data' | 'association';
+  /** The sender is the monitor: it indicates, accepts, reports events and answers actions. */
+  readonly monitor: boolean;
   readonly manufacturer?: string;
   readonly model?: string;
   readonly bed?: string;
@@ -30,7 +33,7 @@ export interface IntelliVueMessage {
   readonly software?: string;
 }
 
-type Fields = { -readonly [K in keyof IntelliVueMessage]?: IntelliVueMessage[K] };
+type Fields = { -readonly [K in keyof Omit<IntelliVueMessage, 'unit' | 'monitor'>]?: IntelliVueMessage[K] };
 
 export function recognizeIntelliVue(bytes: Uint8Array): IntelliVueMessage['unit'] | undefined {
   if (bytes.length >= 32 && u32(bytes, 0) === nomenclature && u16(bytes, 4) === remoteOperations.invoke)
@@ -46,6 +49,20 @@ export function recognizeIntelliVue(bytes: Uint8Array): IntelliVueMessage['unit'
   const first = u8(bytes, 0);
   if ((first !== sessions.connect && first !== sessions.accept) || bytes.length < 16) return undefined;
   return associationVersion.every((b, i) => bytes[2 + i] === b) ? 'association' : undefined;
+}
+
+/** Which side a message comes from, by the operation and whether it asks or answers. */
+function fromMonitor(bytes: Uint8Array, unit: IntelliVueMessage['unit']): boolean {
+  if (unit === 'indication') return true;
+  if (unit === 'association') return u8(bytes, 0) === sessions.accept;
+  switch (u16(bytes, 4)) {
+    case remoteOperations.invoke:
+      return u16(bytes, 10) <= commands.confirmedEventReport;
+    case remoteOperations.result:
+      return u16(bytes, 10) === commands.confirmedAction;
+    default:
+      return u16(bytes, 12) === commands.confirmedAction;
+  }
 }
 
 /** The label's length counts what follows it. */
@@ -80,14 +97,15 @@ export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
   const unit = recognizeIntelliVue(bytes);
   if (unit === undefined) return malformed('intellivue_unknown', 0);
   const fields: Fields = {};
+  const monitor = fromMonitor(bytes, unit);
   // An indication's attributes, and those of an MDS create event, whose object precedes them.
   const list = unit === 'indication' ? 28 : 34;
-  if (unit === 'association' || list + 4 > bytes.length) return message({ unit });
-  if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) return message({ unit });
+  if (unit === 'association' || list + 4 > bytes.length) return message({ unit, monitor });
+  if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) return message({ unit, monitor });
   let at = list + 4;
   const end = at + u16(bytes, list + 2);
   if (end > bytes.length)
-    return unit === 'data' ? message({ unit }) : malformed('intellivue_truncated', list);
+    return unit === 'data' ? message({ unit, monitor }) : malformed('intellivue_truncated', list);
   for (let n = Math.min(u16(bytes, list), attributeLimit); n > 0 && at + 4 <= end; n--) {
     const start = at + 4;
     const stop = start + u16(bytes, at + 2);
@@ -101,5 +119,5 @@ export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
     else if (id === attributes.production) readProduction(bytes, start, stop, fields);
     at = stop;
   }
-  return message({ unit, ...fields });
+  return message({ unit, monitor, ...fields });
 }
