@@ -175,7 +175,8 @@ void t.test('infusion pumps by BCC: who answers is the pump, and drugs stay unsa
 void t.test('HL7: only fields of equipment come out of OBX and PRT segments', (t) => {
   const message = wire.mllp(
     'MSH|^~\\&|PUMPS^001A010000000001^EUI-64|WARD|EHR|H|2026||ORU^R01|1|P|2.6',
-    'PID|1||PLANTED-ID||PLANTED^NAME',
+    // A field of PID stands where OBX has its equipment.
+    `PID|1||PLANTED-ID||PLANTED^NAME${'|PLANTED-ACCOUNT'.repeat(20)}`,
     'OBX|1|ST|67880^MDC_ATTR_ID_MODEL^MDC|1.0.0.1|manufacturer=Smiths Medical model=Medfusion 4000||||||R',
     'OBX|2|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1|PLANTED98|||||||||||||PUMP-77^Medfusion 4000',
     `OBX|3|ST|1^X^L|1|PLANTED${'9'.repeat(4000)}`,
