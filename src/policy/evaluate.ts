@@ -39,7 +39,7 @@ class Denials {
   readonly #groups = new Map<string, Denial>();
 
   add(action: Action, rules: readonly string[], reason: string): void {
-    const key = JSON.stringify([reason, rules]);
+    const key = `${reason}\0${rules.join('\0')}`;
     const group = this.#groups.get(key);
     if (group) group.actions.push(action);
     else this.#groups.set(key, { actions: [action], rules: [...rules].sort(), reason });

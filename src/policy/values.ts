@@ -139,5 +139,7 @@ export function valueFromJson(json: CedarValueJson): Value {
     if (!ip) throw new EvaluationError(`${String(fn)}(${JSON.stringify(arg)}) is no value`);
     return ip;
   }
-  return new Map(Object.entries(json).map(([name, field]) => [name, valueFromJson(field)]));
+  const record = new Map<string, Value>();
+  for (const name of Object.keys(json)) record.set(name, valueFromJson(json[name] as CedarValueJson));
+  return record;
 }
