@@ -127,7 +127,7 @@ void Worker::kick(unsigned peer) noexcept {
 
 void Worker::receive_loop() noexcept {
   while (!stopping_) {
-    uint64_t now = clock_();
+    const uint64_t now = clock_();
     report(now);
     pollfd waits[4] = {{sockets_.v4(), POLLIN, 0},
                        {sockets_.v6(), POLLIN, 0},
@@ -136,13 +136,12 @@ void Worker::receive_loop() noexcept {
     if (::poll(waits, 4, poll_timeout(now)) < 0 && errno != EINTR) return fail(errno, "poll");
     if (waits[3].revents != 0) return;
     if (waits[2].revents != 0) receive_event_.lower();
-    now = clock_();
     for (int i = 0; i < 2; i++) {
       if (waits[i].revents == 0) continue;
       // Bounded, so that neither the other socket nor a report waits for ever.
       unsigned quiet = 0;
       for (unsigned round = 0; round < kRounds && quiet < kQuiet && !stopping_; round++) {
-        quiet = receive_batch(waits[i].fd, now) == 0 ? quiet + 1 : 0;
+        quiet = receive_batch(waits[i].fd) == 0 ? quiet + 1 : 0;
         if (quiet != 0) ::sched_yield();
       }
     }
@@ -150,13 +149,15 @@ void Worker::receive_loop() noexcept {
 }
 
 /** How many datagrams there were. */
-unsigned Worker::receive_batch(int fd, uint64_t now) noexcept {
+unsigned Worker::receive_batch(int fd) noexcept {
   incoming_.expect();
   const int received = ::recvmmsg(fd, incoming_.messages(), IncomingArena::kMessages, MSG_DONTWAIT, nullptr);
   if (received < 0) {
     if (fatal(errno)) fail(errno, "recvmmsg");
     return 0;
   }
+  // Asked after the fact: a keypair's age is that at which its message is looked at.
+  const uint64_t now = clock_();
   coalescer_.use({join_tcp_, join_udp_});
   unsigned datagrams = 0;
   for (unsigned i = 0; i < static_cast<unsigned>(received); i++) {
@@ -175,7 +176,7 @@ unsigned Worker::receive_batch(int fd, uint64_t now) noexcept {
   }
   const bool wrote = coalescer_.bytes() != 0;
   write_tun();
-  if (wrote && datagrams <= kAnswerBatch) send_answers(now);
+  if (wrote && datagrams <= kAnswerBatch) send_answers();
   bump(engine_.counters.udp_received, datagrams);
   if (heard_handshake_) tell_(kHandshakes);
   heard_handshake_ = false;
@@ -225,9 +226,9 @@ unsigned Worker::receive_series(uint8_t* bytes, size_t length, size_t segment, c
  * A packet written to the TUN device is often answered within the write (an echo, an acknowledgement). When little
  * is going on, that answer is sent from here and needn't wait for the other thread to wake.
  */
-void Worker::send_answers(uint64_t now) noexcept {
+void Worker::send_answers() noexcept {
   const std::unique_lock lock(sending_, std::try_to_lock);
-  if (lock.owns_lock()) send_batch(now);
+  if (lock.owns_lock()) send_batch();
 }
 
 void Worker::write_tun() noexcept {
@@ -297,7 +298,7 @@ void Worker::send_loop() noexcept {
       for (unsigned round = 0; round < kRounds && quiet < kQuiet && !stopping_; round++) {
         {
           const std::lock_guard lock(sending_);
-          quiet = send_batch(clock_()) == 0 ? quiet + 1 : 0;
+          quiet = send_batch() == 0 ? quiet + 1 : 0;
         }
         if (quiet != 0) ::sched_yield();
       }
@@ -307,7 +308,7 @@ void Worker::send_loop() noexcept {
 }
 
 /** How many packets there were. */
-unsigned Worker::send_batch(uint64_t now) noexcept {
+unsigned Worker::send_batch() noexcept {
   unsigned count = 0;
   unsigned total = 0;
   int error = 0;
@@ -326,16 +327,16 @@ unsigned Worker::send_batch(uint64_t now) noexcept {
       lengths_[count++] = size;
       total++;
       if (count == OutgoingArena::kSlots) {
-        forward(count, now);
+        forward(count);
         count = 0;
       }
     }
     if (count >= kForwardPackets) {
-      forward(count, now);
+      forward(count);
       count = 0;
     }
   }
-  if (count != 0) forward(count, now);
+  if (count != 0) forward(count);
   if (error == EIO || fatal(error)) {
     fail(error, "read(tun)");
   }
@@ -354,11 +355,12 @@ ssize_t Worker::read_tun(VirtioHeader& header) noexcept {
 }
 
 /** Seal and send the first `count` slots. */
-void Worker::forward(unsigned count, uint64_t now) noexcept {
+void Worker::forward(unsigned count) noexcept {
   bump(engine_.counters.tun_read, count);
   unsigned v4;
   {
     Guard::Shared shared(engine_.guard());
+    const uint64_t now = clock_();
     for (unsigned i = 0; i < count; i++) sealed_[i] = engine_.seal(outgoing_.slot(i), lengths_[i], now);
     v4 = line_up(sealed_.data(), count);
   }

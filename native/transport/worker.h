@@ -96,7 +96,7 @@ class Worker {
 
  private:
   void receive_loop() noexcept;
-  unsigned receive_batch(int fd, uint64_t now) noexcept;
+  unsigned receive_batch(int fd) noexcept;
   unsigned receive_series(uint8_t* bytes, size_t length, size_t segment, const Endpoint& from,
                           uint64_t now) noexcept;
   void write_tun() noexcept;
@@ -106,10 +106,10 @@ class Worker {
   int poll_timeout(uint64_t now) const noexcept;
 
   void send_loop() noexcept;
-  unsigned send_batch(uint64_t now) noexcept;
-  void send_answers(uint64_t now) noexcept;
+  unsigned send_batch() noexcept;
+  void send_answers() noexcept;
   ssize_t read_tun(VirtioHeader& header) noexcept;
-  void forward(unsigned count, uint64_t now) noexcept;
+  void forward(unsigned count) noexcept;
   void flush_kicked(uint64_t now) noexcept;
   /** Line up the sealed messages, IPv4's before IPv6's. Under the guard; how many of the messages are IPv4's. */
   unsigned line_up(const Engine::Sealed* sealed, unsigned count) noexcept;
