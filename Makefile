@@ -100,6 +100,10 @@ $(addprefix bench-,$(BENCHES)): bench-%: apt-bench build
 	mkdir -p build/bench
 	node test/bench/$*.ts
 
+.PHONY: score
+score: $(MODULES_STAMP) ## What the sensor says of the labelled captures in ../shared/corpus: right, wrong, missing
+	node test/support/score.ts
+
 .PHONY: docs clean
 docs: $(MODULES_STAMP) ## Write the generated documents (docs/ERRORS.md)
 	node src/cli/anteroom.ts errors --markdown > docs/ERRORS.md

@@ -15,6 +15,12 @@ import { register as sensor } from './sensor.ts';
 import { register as sessions } from './sessions.ts';
 import { register as status } from './status.ts';
 
+// `anteroom … | head` closes the pipe early: that is the reader's wish, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
+
 const program = new Command('anteroom')
   .description('The gateway in front of medical devices that cannot protect themselves.')
   .version(version)
