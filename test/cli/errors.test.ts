@@ -13,8 +13,8 @@ void t.test('docs/ERRORS.md is generated from the table', (t) => {
 
 void t.test('a closed pipe ends the command quietly', (t) => {
   const cli = fileURLToPath(new URL('../../src/cli/anteroom.ts', import.meta.url));
-  const script = `"${process.execPath}" "${cli}" errors --markdown | head -n 1; echo "\${PIPESTATUS[0]}"`;
+  const script = `"${process.execPath}" "${cli}" errors --markdown | true; echo "\${PIPESTATUS[0]}"`;
   const said = execFileSync('bash', ['-c', script], { encoding: 'utf8' });
-  t.equal(said, '# Errors\n0\n');
+  t.equal(said, '0\n');
   t.end();
 });
