@@ -44,7 +44,9 @@ async function tcp(from: string, to: string, address: string): Promise<void> {
   const served = spawnIn(to, process.execPath, echo('serve', address));
   // Both are awaited: a service that fails ends the test as well.
   const called = (async () => {
-    await until('the service listens', 10, async () => (await spawnIn(to, 'ss', ['-Hltn'])).includes(':7777'));
+    await until('the service listens', 10, async () =>
+      (await spawnIn(to, 'ss', ['-Hltn'])).includes(':7777'),
+    );
     await spawnIn(from, process.execPath, echo('call', address));
   })();
   await Promise.all([served, called]);
@@ -82,7 +84,17 @@ for (const weInitiate of [false, true])
           await network.startStock({ endpoint: weInitiate ? null : us, ...shared });
           await a.start();
           const [from, to] = weInitiate ? [names[0], '100.96.0.3'] : [names[2], '100.96.0.1'];
-          const { stdout } = await run('ip', ['netns', 'exec', from, 'ping', '-q', '-c3', '-i0.1', '-w9', to]);
+          const { stdout } = await run('ip', [
+            'netns',
+            'exec',
+            from,
+            'ping',
+            '-q',
+            '-c3',
+            '-i0.1',
+            '-w9',
+            to,
+          ]);
           t.match(stdout, '3 received');
           await tcp(names[0], names[2], '100.96.0.3');
           await tcp(names[2], names[0], '100.96.0.1');
