@@ -5,11 +5,11 @@
  */
 import { errorTable } from '../../wire/errors.ts';
 import type { ErrorCode } from '../../wire/errors.ts';
-import type { Grant } from '../../wire/grant.ts';
 import { DicomAnalyzer } from '../../protocol/dicom/analyzer.ts';
 import { abortReasons, rejectReasons, rejectResults, rejectSources } from '../../protocol/dicom/constants.ts';
 import { abort, associateReject } from '../../protocol/dicom/message.ts';
 import type { Effect, Gate, Side } from './gate.ts';
+import { RefusalGate } from './refusal.ts';
 
 /** The reason of an A-ABORT, from the name of what was wrong. */
 export const abortReasonOf = (name: string): number => {
@@ -18,22 +18,22 @@ export const abortReasonOf = (name: string): number => {
 };
 
 /** Waits for A-ASSOCIATE-RQ and rejects it. */
-class DicomRefusal implements Gate {
+class DicomRefusal extends RefusalGate {
   readonly #analyzer = new DicomAnalyzer();
   readonly #reason: string;
   readonly #code: ErrorCode;
-  #over = false;
 
   constructor(reason: string, code: ErrorCode) {
+    super();
     this.#reason = reason;
     this.#code = code;
   }
 
   receive(from: Side, bytes: Uint8Array): Effect[] {
-    if (this.#over || from === 'device') return [];
+    if (this.over || from === 'device') return [];
     const [event] = this.#analyzer.push(bytes);
     if (event === undefined) return [];
-    this.#over = true;
+    this.over = true;
     if (event.kind === 'associate' && event.request) {
       return [
         { kind: 'send', to: 'user', bytes: rejectionOf(this.#code) },
@@ -47,20 +47,6 @@ class DicomRefusal implements Gate {
       { kind: 'send', to: 'user', bytes: abort(abortReasonOf(name)) },
       { kind: 'end', reason: this.#reason },
     ];
-  }
-
-  closed(from: Side): Effect[] {
-    return this.revoke(`closed by the ${from}`);
-  }
-
-  regrant(_grant: Grant): void {
-    // Nothing was granted, so nothing can be granted again: a refused session opens anew.
-  }
-
-  revoke(reason: string): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
-    return [{ kind: 'end', reason }];
   }
 }
 

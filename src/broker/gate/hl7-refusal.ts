@@ -6,7 +6,6 @@
  */
 import { errorTable } from '../../wire/errors.ts';
 import type { ErrorCode } from '../../wire/errors.ts';
-import type { Grant } from '../../wire/grant.ts';
 import { refuse } from '../../protocol/hl7/acknowledgement.ts';
 import type { RefusalWords } from '../../protocol/hl7/acknowledgement.ts';
 import { Hl7Analyzer } from '../../protocol/hl7/analyzer.ts';
@@ -16,6 +15,7 @@ import { unitOf } from '../../protocol/hl7/message.ts';
 import type { Header } from '../../protocol/hl7/message.ts';
 import { mllpFrame } from '../../protocol/hl7/mllp.ts';
 import type { Effect, Gate, GateSources, Side } from './gate.ts';
+import { RefusalGate } from './refusal.ts';
 
 const newControlId = (sources: GateSources): string => Buffer.from(sources.random(10)).toString('hex');
 
@@ -30,21 +30,21 @@ export const answerTo = (
 };
 
 /** Waits for one message and refuses it. */
-class Hl7Refusal implements Gate {
+class Hl7Refusal extends RefusalGate {
   readonly #analyzer = new Hl7Analyzer();
   readonly #sources: GateSources;
   readonly #reason: string;
   readonly #code: ErrorCode;
-  #over = false;
 
   constructor(reason: string, code: ErrorCode, sources: GateSources) {
+    super();
     this.#sources = sources;
     this.#reason = reason;
     this.#code = code;
   }
 
   receive(from: Side, bytes: Uint8Array): Effect[] {
-    if (this.#over || from === 'device') return [];
+    if (this.over || from === 'device') return [];
     const effects: Effect[] = [];
     for (const event of this.#analyzer.push(bytes)) {
       if (event.kind === 'weird') {
@@ -56,20 +56,6 @@ class Hl7Refusal implements Gate {
     }
     if (this.#analyzer.outsideBytes > limits.outsideBytes) effects.push(...this.revoke(this.#reason));
     return effects;
-  }
-
-  closed(from: Side): Effect[] {
-    return this.revoke(`closed by the ${from}`);
-  }
-
-  regrant(_grant: Grant): void {
-    // Nothing was granted, so nothing can be granted again: a refused session opens anew.
-  }
-
-  revoke(reason: string): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
-    return [{ kind: 'end', reason }];
   }
 
   #refuse(event: Exclude<Hl7Event, { kind: 'weird' }>, effects: Effect[]): void {

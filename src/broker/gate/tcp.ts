@@ -7,6 +7,7 @@
  */
 import type { Grant } from '../../wire/grant.ts';
 import type { Effect, Gate, GateContext, Side } from './gate.ts';
+import { RefusalGate } from './refusal.ts';
 
 /** What opaque bytes need. */
 const needed = 'modify';
@@ -64,35 +65,21 @@ class TcpGate implements Gate {
   }
 }
 
-class TcpRefusal implements Gate {
+class TcpRefusal extends RefusalGate {
   readonly #reason: string;
-  #over = false;
 
   constructor(reason: string) {
+    super();
     this.#reason = reason;
   }
 
   receive(from: Side, _bytes: Uint8Array): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
+    if (this.over) return [];
+    this.over = true;
     return [
       { kind: 'refused', unit: 'TCP', reason: this.#reason, from },
       { kind: 'end', reason: this.#reason },
     ];
-  }
-
-  closed(from: Side): Effect[] {
-    return this.revoke(`closed by the ${from}`);
-  }
-
-  regrant(_grant: Grant): void {
-    // Nothing was granted, so nothing can be granted again: a refused session opens anew.
-  }
-
-  revoke(reason: string): Effect[] {
-    if (this.#over) return [];
-    this.#over = true;
-    return [{ kind: 'end', reason }];
   }
 }
 
