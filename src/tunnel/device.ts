@@ -159,9 +159,12 @@ export class Device {
   get deadline(): MonotonicMillis | undefined {
     let earliest = this.#refusals.deadline;
     for (const peer of this.#peers) {
+      const timers = peer.timers.deadline;
+      if (timers !== undefined && timers < (earliest ?? Infinity)) earliest = timers;
+      const keypairs = peer.keypairs.deadline;
+      if (keypairs !== undefined && keypairs < (earliest ?? Infinity)) earliest = keypairs;
       const pending = peer.pending && after(peer.pending.sent, REKEY_ATTEMPT_TIME);
-      for (const at of [peer.timers.deadline, peer.keypairs.deadline, pending])
-        if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
+      if (pending !== undefined && pending < (earliest ?? Infinity)) earliest = pending;
     }
     return earliest;
   }

@@ -81,12 +81,9 @@ export class Keypairs {
   }
 
   get deadline(): MonotonicMillis | undefined {
-    let earliest: MonotonicMillis | undefined;
-    for (const keypair of [this.#next, this.#current, this.#previous]) {
-      if (!keypair) continue;
-      const at = after(keypair.created, REJECT_AFTER_TIME);
-      if (earliest === undefined || at < earliest) earliest = at;
-    }
-    return earliest;
+    let oldest = this.#next?.created;
+    for (const created of [this.#current?.created, this.#previous?.created])
+      if (created !== undefined && created < (oldest ?? Infinity)) oldest = created;
+    return oldest === undefined ? undefined : after(oldest, REJECT_AFTER_TIME);
   }
 }

@@ -26,7 +26,14 @@ type TimerName = Exclude<TimerAction, 'giveUp'>;
 const names: readonly TimerName[] = ['retransmit', 'newHandshake', 'keepalive', 'persistent', 'zeroKeys'];
 
 export class PeerTimers {
-  readonly #deadlines: Partial<Record<TimerName, MonotonicMillis>> = {};
+  /** All names from the beginning, and none ever deleted: a gateway asks a thousand of these for their earliest. */
+  readonly #deadlines: Record<TimerName, MonotonicMillis | undefined> = {
+    retransmit: undefined,
+    newHandshake: undefined,
+    keepalive: undefined,
+    persistent: undefined,
+    zeroKeys: undefined,
+  };
   readonly #persistentInterval: Millis;
   readonly #random: () => number;
   #keepaliveAgain = false;
@@ -52,13 +59,13 @@ export class PeerTimers {
 
   /** Any authenticated packet was sent: data, keepalive or handshake. */
   anySent(now: MonotonicMillis): void {
-    delete this.#deadlines.keepalive;
+    this.#deadlines.keepalive = undefined;
     this.#armPersistent(now);
   }
 
   /** Any authenticated packet was received. */
   anyReceived(now: MonotonicMillis): void {
-    delete this.#deadlines.newHandshake;
+    this.#deadlines.newHandshake = undefined;
     this.#armPersistent(now);
   }
 
@@ -81,7 +88,7 @@ export class PeerTimers {
 
   /** Keys are confirmed. */
   handshakeComplete(): void {
-    delete this.#deadlines.retransmit;
+    this.#deadlines.retransmit = undefined;
     this.#attemptSince = undefined;
   }
 
@@ -97,11 +104,12 @@ export class PeerTimers {
 
   /** The earliest deadline. */
   get deadline(): MonotonicMillis | undefined {
-    let earliest: MonotonicMillis | undefined;
-    for (const name of names) {
-      const at = this.#deadlines[name];
-      if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
-    }
+    const { retransmit, newHandshake, keepalive, persistent, zeroKeys } = this.#deadlines;
+    let earliest = retransmit;
+    if (newHandshake !== undefined && newHandshake < (earliest ?? Infinity)) earliest = newHandshake;
+    if (keepalive !== undefined && keepalive < (earliest ?? Infinity)) earliest = keepalive;
+    if (persistent !== undefined && persistent < (earliest ?? Infinity)) earliest = persistent;
+    if (zeroKeys !== undefined && zeroKeys < (earliest ?? Infinity)) earliest = zeroKeys;
     return earliest;
   }
 
@@ -111,7 +119,7 @@ export class PeerTimers {
     for (const name of names) {
       const at = this.#deadlines[name];
       if (at === undefined || at > now) continue;
-      delete this.#deadlines[name];
+      this.#deadlines[name] = undefined;
       actions.push(name === 'retransmit' ? this.#retransmit(now) : name);
       if (name === 'keepalive' && this.#keepaliveAgain) {
         this.#keepaliveAgain = false;
@@ -126,7 +134,7 @@ export class PeerTimers {
     if (this.#attemptSince === undefined || between(this.#attemptSince, now) < REKEY_ATTEMPT_TIME)
       return 'retransmit';
     this.#attemptSince = undefined;
-    delete this.#deadlines.keepalive;
+    this.#deadlines.keepalive = undefined;
     this.#deadlines.zeroKeys ??= after(now, ZERO_KEYS_TIME);
     return 'giveUp';
   }
