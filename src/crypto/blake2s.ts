@@ -8,7 +8,7 @@
  * HASH and HMAC are OpenSSL's plain hash (in the Node binary), which a handshake needs some hundred times; when it
  * doesn't give the RFC's value at the start, and for the keyed mode that Node doesn't offer, it is @noble/hashes.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOnce } from 'node:crypto';
 import { blake2s } from '@noble/hashes/blake2.js';
 
 export const HASH_BYTES = 32;
@@ -17,10 +17,25 @@ const BLOCK_BYTES = 64;
 
 export type Hash = (...parts: readonly Uint8Array[]) => Uint8Array;
 
+/** Short inputs, which are nearly all, are put together here and hashed in one call, in half the time. */
+const together = new Uint8Array(512);
+
 export const opensslHash: Hash = (...parts) => {
-  const state = createHash('blake2s256');
-  for (const part of parts) state.update(part);
-  return state.digest();
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length > together.length) {
+    const state = createHash('blake2s256');
+    for (const part of parts) state.update(part);
+    return state.digest();
+  }
+  let at = 0;
+  for (const part of parts) {
+    together.set(part, at);
+    at += part.length;
+  }
+  const digest = hashOnce('blake2s256', together.subarray(0, length), 'buffer');
+  together.fill(0, 0, length);
+  return digest;
 };
 
 export const nobleHash: Hash = (...parts) => {
