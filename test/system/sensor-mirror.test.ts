@@ -162,7 +162,7 @@ await t.test('the sensor listens, and says so to control and audit', async (t) =
   await until('health', () => health.get('sensor.capture')?.level === 'ok', DEADLINE);
   await until('the audit event', () => events.length > 0, DEADLINE);
   t.match(events[0], { kind: 'process.start', origin: 'sensor', body: { process: 'sensor' } });
-  t.match(log, /"listening"/);
+  await until('the log line', () => log.includes('"listening"'), DEADLINE);
   const listening = await sensorSide.run('ss', ['-Hlntu']);
   t.equal(listening.stdout, '', 'it opens no port');
 });
