@@ -37,13 +37,6 @@ function ownMacs(): Set<number> {
 runProcess('sensor', async (context) => {
   const { config, log, clock } = context;
   const audit = connect({ path: socketPath(config, 'audit'), verbs: auditVerbs, pushes: auditPushes, log });
-  const control = connect({
-    path: socketPath(config, 'control'),
-    verbs: controlVerbs,
-    pushes: controlPushes,
-    log,
-    onConnect: () => reporter.reconnected(),
-  });
   const note = async (event: AuditEvent, timeoutMs?: number): Promise<void> => {
     try {
       await audit.call('audit.append', { events: [event] }, timeoutMs === undefined ? {} : { timeoutMs });
@@ -67,6 +60,15 @@ runProcess('sensor', async (context) => {
       }
     },
   );
+
+  // Not before what it tells exists: loading the vendors takes longer than connecting.
+  const control = connect({
+    path: socketPath(config, 'control'),
+    verbs: controlVerbs,
+    pushes: controlPushes,
+    log,
+    onConnect: () => reporter.reconnected(),
+  });
 
   const open: OpenCapture = (interfaceName, failed) =>
     addon().openCapture({
