@@ -6,7 +6,6 @@
  */
 import { z } from 'zod';
 
-export const ipv4Address = z.ipv4();
 export const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IPv4 or IPv6 address' });
 export const ipPrefix = z.union([z.cidrv4(), z.cidrv6()], {
   error: 'must be a prefix such as 100.96.0.0/16',

@@ -14,8 +14,6 @@ export type Millis = Unit<number, 'Millis'>;
 export type EpochMillis = Unit<number, 'EpochMillis'>;
 /** An instant of a clock that never goes back, milliseconds since an arbitrary start. */
 export type MonotonicMillis = Unit<number, 'MonotonicMillis'>;
-/** A count of bytes. */
-export type ByteCount = Unit<number, 'ByteCount'>;
 
 export const millis = (n: number): Millis => n as Millis;
 export const seconds = (n: number): Millis => (n * 1000) as Millis;
@@ -23,7 +21,6 @@ export const minutes = (n: number): Millis => (n * 60_000) as Millis;
 export const hours = (n: number): Millis => (n * 3_600_000) as Millis;
 export const epochMillis = (n: number): EpochMillis => n as EpochMillis;
 export const monotonicMillis = (n: number): MonotonicMillis => n as MonotonicMillis;
-export const byteCount = (n: number): ByteCount => n as ByteCount;
 
 /** The instant `span` after `instant`, on the same clock. */
 export function after<Instant extends EpochMillis | MonotonicMillis>(

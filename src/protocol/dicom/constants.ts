@@ -24,8 +24,6 @@ export const pdvHeaderBytes = 6;
 /** Protocol version, reserved, called and calling AE title, 32 reserved bytes, PS3.8 table 9-11. */
 export const associateFixedBytes = 68;
 export const aeTitleBytes = 16;
-/** The bit of the protocol version that must be set, PS3.8 table 9-11. */
-export const protocolVersion = 1;
 
 /** Control header of a PDV, PS3.8 annex E.2. */
 export const pdvControl = { command: 0x01, last: 0x02 } as const;
@@ -44,9 +42,6 @@ export const itemTypes = {
   roleSelection: 0x54,
   implementationVersionName: 0x55,
 } as const;
-
-/** Result of one presentation context in A-ASSOCIATE-AC, PS3.8 table 9-18: accepted is 0. */
-export const contextAccepted = 0;
 
 /** A-ASSOCIATE-RJ, PS3.8 table 9-21. */
 export const rejectResults = { permanent: 1, transient: 2 } as const;
@@ -124,8 +119,6 @@ export const statuses = {
 export const errorCommentChars = 64;
 
 export const applicationContextName = '1.2.840.10008.3.1.1.1';
-/** Root of the UIDs that the standard itself registers; every other class is private. */
-export const standardUidRoot = '1.2.840.10008.';
 
 /** What a SOP class is for: the rows of the action table. */
 export type Service =

@@ -29,8 +29,6 @@ export interface ClinicOptions {
   readonly auditDiskBytes?: number;
   /** Who is connected; everyone unless told. */
   readonly users?: readonly UserName[];
-  /** Start the gateway; true unless told. */
-  readonly gateway?: boolean;
 }
 
 export interface Clinic {
