@@ -28,6 +28,8 @@ export interface Evaluation {
   readonly denials: readonly Denial[];
   /** Advice and duties, in the order of the wire's table; the texts of one are sorted. */
   readonly obligations: readonly Obligation[];
+  /** Ids of the policies that required them, sorted. */
+  readonly obligedBy: readonly string[];
   /** What went wrong while evaluating, for the log and the health list; empty in good order. */
   readonly failures: readonly string[];
 }
@@ -74,15 +76,22 @@ const named = (policies: readonly string[]): string =>
   policies.length > 0 ? ` (${policies.join(', ')})` : '';
 
 /** What is required; also where a policy about it fails, for it might have required it. */
-function obligationsOf(set: PolicySet, ask: Asker, failures: Set<string>): Obligation[] {
+function obligationsOf(
+  set: PolicySet,
+  ask: Asker,
+  obligedBy: Set<string>,
+  failures: Set<string>,
+): Obligation[] {
   const found: Obligation[] = [];
   for (const kind of obligationKinds) {
     const verdict = ask.obligation(kind);
     if (verdict.kind === 'failed') {
+      for (const id of verdict.policies) obligedBy.add(id);
       const which = named(verdict.policies);
       found.push({ kind, text: `A policy could not be evaluated${which}, so it is required.` });
       failures.add(`${kind}${which}: ${verdict.detail}`);
     } else if (verdict.allow) {
+      for (const id of verdict.determining) obligedBy.add(id);
       const texts = new Set(verdict.determining.map((id) => set.policies.get(id)?.reason ?? id));
       for (const text of sorted(texts)) found.push({ kind, text });
     }
@@ -96,6 +105,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
   const rules = new Set<string>();
   const refusedBy = new Set<string>();
   const denials = new Denials();
+  const obligedBy = new Set<string>();
   const failures = new Set<string>();
 
   for (const action of actions) {
@@ -117,7 +127,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
     }
   }
   // Nothing is asked of a session that may do nothing.
-  const obligations = permits.size > 0 ? obligationsOf(set, ask, failures) : [];
+  const obligations = permits.size > 0 ? obligationsOf(set, ask, obligedBy, failures) : [];
   return {
     permitted: [...permits.keys()],
     permits,
@@ -125,6 +135,7 @@ export function evaluate(set: PolicySet, request: AccessRequest): Evaluation {
     refusedBy: sorted(refusedBy),
     denials: denials.list(),
     obligations,
+    obligedBy: sorted(obligedBy),
     failures: sorted(failures),
   };
 }
