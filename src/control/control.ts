@@ -58,7 +58,7 @@ export class Control {
     this.#endpoints = new Endpoints(this.#directory, store);
     this.#health = new HealthList(clock);
     this.#journal = new Journal(ports.audit, clock, ports.log);
-    this.#policy = new ActivePolicy({ file: config.policy.file, read: ports.readPolicy, store });
+    this.#policy = new ActivePolicy({ file: config.policy.file ?? '', read: ports.readPolicy, store });
     this.#ownHealth = new OwnHealth({
       clock,
       health: this.#health,
@@ -146,7 +146,7 @@ export class Control {
     this.#journal.write('operator.action', {
       operator,
       verb: 'policy.reload',
-      object: this.#config.policy.file,
+      object: this.#config.policy.file ?? '',
       outcome: refused ? 'refused' : 'done',
     });
     if (refused)

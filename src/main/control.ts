@@ -73,7 +73,7 @@ runProcess('control', async ({ config, log, clock }) => {
       return { minute: local.getHours() * 60 + local.getMinutes(), weekday: local.getDay() || 7 };
     },
     delay: (ms) => delay(ms, undefined, { ref: false }),
-    readPolicy: () => readFileSync(config.policy.file, 'utf8'),
+    readPolicy: () => readFileSync(config.policy.file ?? '', 'utf8'),
     tunnel: {
       status: (timeoutMs) => tunnel.call('tunnel.status', {}, { timeoutMs }),
       hint: async (peer, endpoint) => {

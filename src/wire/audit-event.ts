@@ -34,6 +34,28 @@ const kinds = {
     revision: z.string(),
     digest: z.string(),
     policies: z.number().int(),
+    /** Of a signed bundle: whose signatures verified, until when it may be activated, what else came with it. */
+    bundle: z
+      .strictObject({
+        revision: z.number().int(),
+        /** Signers' ids, sorted. */
+        signers: z.array(z.string()),
+        notAfter: z.number().int(),
+        destructive: z.boolean(),
+        /** Signers from now on, where it changes them. */
+        keys: z.array(z.string()).optional(),
+        /** Resources published from now on, where it brings a directory. */
+        resources: z.number().int().optional(),
+      })
+      .optional(),
+  }),
+  /** A bundle was offered and not taken; what was in force stays. `code`: of the error table. */
+  'policy.refused': z.strictObject({
+    code: z.string(),
+    detail: z.string(),
+    /** SHA-256 of the bytes offered, hexadecimal. */
+    digest: z.string(),
+    from: z.string(),
   }),
   /** A tunnel session was confirmed: equal identity on both ends. */
   'tunnel.session': confirmedSession,

@@ -74,6 +74,36 @@ const resource = z.strictObject({
   ephi: z.boolean().default(true),
 });
 
+/** The directory's lists, which a policy bundle may carry in place of the configured ones (`bundle.ts`). */
+export const usersSchema = z.array(user).max(16384);
+export const devicesSchema = z.array(device).max(4096);
+export const resourcesSchema = z.array(resource).max(4096);
+
+/**
+ * How policy comes. Without `keys` it is the text of `file`, whatever that says. With them it is what a bundle says
+ * that one of those signers signed, and there is no other way.
+ */
+const policy = z
+  .strictObject({
+    file: path.optional(),
+    /** Files of signers' public keys, as `anteroom policy keygen` writes them: the pinned keys. */
+    keys: z.array(path).max(8).default([]),
+    /** A bundle that is read at the start and on SIGHUP; without it bundles come by `anteroom policy install`. */
+    bundle: path.optional(),
+    /** Where the highest revision ever seen is kept, apart from the store; `${stateDir}/control/seal/policy.seal`. */
+    seal: path.optional(),
+  })
+  .superRefine((value, context) => {
+    const report = (at: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [at], message });
+    };
+    const signed = value.keys.length > 0;
+    if (!signed && value.file === undefined) report('file', 'is needed where there are no keys');
+    if (signed && value.file !== undefined) report('file', 'is not signed: with keys there are only bundles');
+    if (!signed && value.bundle !== undefined) report('bundle', 'cannot be verified without keys');
+    if (!signed && value.seal !== undefined) report('seal', 'is for bundles: there are no keys');
+  });
+
 const overlay = z.strictObject({
   /** Every address used inside the tunnel. */
   prefix: ipPrefix.default('100.96.0.0/16'),
@@ -104,6 +134,44 @@ const uids = z.strictObject({
   operators: z.array(uid).default([]),
 });
 
+interface Finding {
+  readonly at: (string | number)[];
+  readonly message: string;
+}
+
+/** Rows of a list that use a value which an earlier one has. */
+function repeated<T>(list: string, field: string, rows: readonly T[], key: (row: T) => string): Finding[] {
+  const seen = new Set<string>();
+  const findings: Finding[] = [];
+  rows.forEach((each, i) => {
+    const value = key(each);
+    if (seen.has(value)) findings.push({ at: [list, i, field], message: `is used twice: ${value}` });
+    seen.add(value);
+  });
+  return findings;
+}
+
+/** What is wrong between the rows of a directory, the configured one or a bundle's: where, and in words. */
+export function directoryFindings(directory: {
+  readonly users: readonly z.infer<typeof user>[];
+  readonly devices: readonly z.infer<typeof device>[];
+  readonly resources: readonly z.infer<typeof resource>[];
+}): Finding[] {
+  const { users, devices, resources } = directory;
+  const known = new Set<string>(devices.map((d) => d.id));
+  return [
+    ...repeated('users', 'id', users, (u) => u.id),
+    ...repeated('devices', 'id', devices, (d) => d.id),
+    ...repeated('resources', 'id', resources, (r) => r.id),
+    ...repeated('resources', 'virtual', resources, (r) => `${r.virtual.address} ${r.virtual.port}`),
+    ...resources.flatMap((r, i): Finding[] =>
+      known.has(r.device)
+        ? []
+        : [{ at: ['resources', i, 'device'], message: `names no device: ${r.device}` }],
+    ),
+  ];
+}
+
 export const configSchema = z
   .strictObject({
     site,
@@ -123,10 +191,10 @@ export const configSchema = z
       .prefault({}),
     tunnel,
     peers: z.array(peer).max(4096).default([]),
-    users: z.array(user).max(16384).default([]),
-    devices: z.array(device).max(4096).default([]),
-    resources: z.array(resource).max(4096).default([]),
-    policy: z.strictObject({ file: path }),
+    users: usersSchema.default([]),
+    devices: devicesSchema.default([]),
+    resources: resourcesSchema.default([]),
+    policy,
     broker: z.strictObject({ limits: limits.prefault({}) }).prefault({}),
     sensor: z.strictObject({ interfaces: z.array(interfaceName).min(1).default(['enclave0']) }).prefault({}),
     audit: z
@@ -151,43 +219,11 @@ export const configSchema = z
     const report = (at: (string | number)[], message: string): void => {
       context.addIssue({ code: 'custom', path: at, message });
     };
-    const unique = (list: string, keys: readonly string[], field: string): void => {
-      const seen = new Set<string>();
-      keys.forEach((key, i) => {
-        if (seen.has(key)) report([list, i, field], `is used twice: ${key}`);
-        seen.add(key);
-      });
-    };
-    unique(
-      'peers',
-      config.peers.map((p) => p.id),
-      'id',
-    );
-    unique(
-      'peers',
-      config.peers.map((p) => p.publicKey),
-      'publicKey',
-    );
-    unique(
-      'users',
-      config.users.map((u) => u.id),
-      'id',
-    );
-    unique(
-      'devices',
-      config.devices.map((d) => d.id),
-      'id',
-    );
-    unique(
-      'resources',
-      config.resources.map((r) => r.id),
-      'id',
-    );
-    unique(
-      'resources',
-      config.resources.map((r) => `${r.virtual.address} ${r.virtual.port}`),
-      'virtual',
-    );
+    const peers = [
+      ...repeated('peers', 'id', config.peers, (p) => p.id),
+      ...repeated('peers', 'publicKey', config.peers, (p) => p.publicKey),
+    ];
+    for (const { at, message } of [...peers, ...directoryFindings(config)]) report(at, message);
     const users = new Set<string>(config.users.map((u) => u.id));
     config.peers.forEach((p, i) => {
       if (!users.has(p.user)) report(['peers', i, 'user'], `names no user: ${p.user}`);
@@ -195,10 +231,6 @@ export const configSchema = z
         report(['peers', i, 'presharedKeyFile'], 'is needed where kex is classical+psk');
       if (p.kex === 'classical' && p.presharedKeyFile !== undefined)
         report(['peers', i, 'kex'], 'classical has no use for presharedKeyFile; say classical+psk');
-    });
-    const devices = new Set<string>(config.devices.map((d) => d.id));
-    config.resources.forEach((r, i) => {
-      if (!devices.has(r.device)) report(['resources', i, 'device'], `names no device: ${r.device}`);
     });
   });
 

@@ -39,6 +39,27 @@ export const errorTable = {
   DEVICE_UNKNOWN: row('There is no such device.', 'caller', false),
   PEER_UNKNOWN: row('There is no such peer.', 'caller', false),
 
+  BUNDLE_MALFORMED: row('The policy bundle is not in the form of one.', 'caller', false),
+  BUNDLE_TOO_LARGE: row('The policy bundle is longer than any may be.', 'caller', false),
+  BUNDLE_SIGNER_UNKNOWN: row('No signer of the policy bundle is pinned here.', 'caller', false),
+  BUNDLE_SIGNATURE_WRONG: row('A signature of the policy bundle is wrong.', 'caller', false),
+  BUNDLE_INVALID: row('The content of the policy bundle is not valid.', 'caller', false),
+  BUNDLE_AUDIENCE: row('The policy bundle is for other sites.', 'caller', false),
+  BUNDLE_OLDER: row('A newer policy bundle has been seen here.', 'caller', false),
+  BUNDLE_REVISION_REUSED: row('Another policy bundle had this revision.', 'caller', false),
+  BUNDLE_NOT_YET_VALID: row('The policy bundle may not be activated yet.', 'caller', true),
+  BUNDLE_EXPIRED: row('The policy bundle may no longer be activated.', 'caller', false),
+  BUNDLE_DESTRUCTIVE: row(
+    'The policy bundle drops more than a fifth of what is in force and is not marked as meant to.',
+    'caller',
+    false,
+  ),
+  BUNDLE_VECTORS: row('The policy bundle decides otherwise here than where it was made.', 'caller', false),
+  BUNDLE_ROTATION: row('The policy bundle names signers that did not sign it.', 'caller', false),
+  BUNDLE_NO_KEYS: row('No signer is pinned, so no policy bundle can be verified.', 'configuration', false),
+  SIGNER_INVALID: row("A signer's key cannot be read or is none.", 'caller', false),
+  SEAL_UNAVAILABLE: row('The highest revision seen cannot be sealed.', 'gateway', true),
+
   DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
   DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
 
@@ -115,6 +136,7 @@ export function exitCodeOf(e: unknown): number {
     case 'CONFIG_INVALID':
     case 'CONFIG_UNREADABLE':
     case 'POLICY_INVALID':
+    case 'BUNDLE_NO_KEYS':
       return exitCodes.config;
     case 'CAPABILITY_MISSING':
     case 'IPC_REFUSED':
@@ -128,6 +150,20 @@ export function exitCodeOf(e: unknown): number {
       return exitCodes.unavailable;
     case 'CAPTURE_UNREADABLE':
       return exitCodes.noInput;
+    case 'BUNDLE_MALFORMED':
+    case 'BUNDLE_TOO_LARGE':
+    case 'BUNDLE_SIGNER_UNKNOWN':
+    case 'BUNDLE_SIGNATURE_WRONG':
+    case 'BUNDLE_INVALID':
+    case 'BUNDLE_AUDIENCE':
+    case 'BUNDLE_OLDER':
+    case 'BUNDLE_REVISION_REUSED':
+    case 'BUNDLE_NOT_YET_VALID':
+    case 'BUNDLE_EXPIRED':
+    case 'BUNDLE_DESTRUCTIVE':
+    case 'BUNDLE_VECTORS':
+    case 'BUNDLE_ROTATION':
+    case 'SIGNER_INVALID':
     case 'AUDIT_CORRUPT':
     case 'STORE_CORRUPT':
     case 'STORE_FOREIGN':
@@ -137,6 +173,7 @@ export function exitCodeOf(e: unknown): number {
     case 'STORE_UNAVAILABLE':
     case 'AUDIT_STORAGE_FULL':
     case 'AUDIT_UNAVAILABLE':
+    case 'SEAL_UNAVAILABLE':
       return exitCodes.ioErr;
     default:
       return exitCodes.software;

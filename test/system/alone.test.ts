@@ -64,7 +64,7 @@ await t.test('with control started again while cut off', async (t) => {
 await t.test(
   'with the policy’s source gone, then broken: the set that was in force last decides',
   async (t) => {
-    const { file } = gateway.files.config.policy;
+    const { file = '' } = gateway.files.config.policy;
     for (const [how, spoil] of [
       ['gone', () => rmSync(file)],
       ['broken', () => writeFileSync(file, 'permit (principal, action')],
