@@ -1,6 +1,7 @@
 /** Loading a policy set: what is refused and with which words, the schema for authors, revisions, time marks. */
 import t from 'tap';
-import { MAX_POLICIES, loadPolicySet } from '../../src/policy/policy-set.ts';
+import { MAX_POLICIES } from '../../src/policy/examine.ts';
+import { loadPolicySet } from '../../src/policy/policy-set.ts';
 import { schemaText } from '../../src/policy/schema.ts';
 import { nextMark } from '../../src/policy/time-marks.ts';
 import { isFault } from '../../src/wire/errors.ts';
