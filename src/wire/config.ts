@@ -8,8 +8,10 @@ import { z } from 'zod';
 import { kexPolicy, protocol } from './action.ts';
 import type { KexPolicy } from './action.ts';
 import { endpoint, ipAddress, ipPrefix, port } from './address.ts';
+import { owner, word } from './facts.ts';
 import { posture } from './grant.ts';
 import { deviceId, peerId, publicKeyText, resourceId, siteId, userId } from './ids.ts';
+import { siteData } from './site-data.ts';
 
 /** Absolute path of a file or folder. */
 const path = z.string().regex(/^\//, 'must be an absolute path').max(4096);
@@ -44,6 +46,9 @@ const peer = z.strictObject({
   user: userId,
   /** What the user's own device is, and its posture until a report says otherwise. */
   userDevice: z.string().min(1).max(100),
+  /** Whose device that is, and whether it is a workstation that many use. */
+  owner: owner.default('clinic'),
+  shared: z.boolean().default(false),
   posture: posture.default({ level: 'unknown', score: 50 }),
 });
 
@@ -53,6 +58,11 @@ const user = z.strictObject({
   roles: z.array(z.string().min(1).max(64)).min(1),
   /** Units of the site the user works in, the same words as a device's `unit`; policy may tie access to them. */
   units: z.array(z.string().min(1).max(64)).max(64).default([]),
+  /** `service`: a machine that signs in by itself. */
+  kind: z.enum(['person', 'service']).default('person'),
+  groups: z.array(word).max(64).default([]),
+  /** 0 to 9; policy compares it with a resource's `sensitivity`. */
+  clearance: z.number().int().min(0).max(9).default(0),
 });
 
 const device = z.strictObject({
@@ -60,6 +70,8 @@ const device = z.strictObject({
   name: z.string().min(1).max(100),
   class: z.string().min(1).max(64),
   unit: z.string().min(1).max(64).default('unassigned'),
+  /** Where in the site's network it belongs: "imaging", "bedside". */
+  zone: word.default('unassigned'),
   address: ipAddress,
 });
 
@@ -72,6 +84,12 @@ const resource = z.strictObject({
   /** Port on the device. */
   port,
   ephi: z.boolean().default(true),
+  /** 0 to 9, above a user's `clearance` where policy says so. */
+  sensitivity: z.number().int().min(0).max(9).default(0),
+  /** An administration console, not the clinical application. */
+  admin: z.boolean().default(false),
+  /** What a quarantined device may still reach, to be put right: an update server, the help desk. */
+  remediation: z.boolean().default(false),
 });
 
 /** The directory's lists, which a policy bundle may carry in place of the configured ones (`bundle.ts`). */
@@ -195,6 +213,8 @@ export const configSchema = z
     devices: devicesSchema.default([]),
     resources: resourcesSchema.default([]),
     policy,
+    /** What policy reads of the site, where no bundle brings it. */
+    siteData: siteData.prefault({}),
     broker: z.strictObject({ limits: limits.prefault({}) }).prefault({}),
     sensor: z.strictObject({ interfaces: z.array(interfaceName).min(1).default(['enclave0']) }).prefault({}),
     audit: z

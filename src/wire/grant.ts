@@ -6,13 +6,17 @@ import { z } from 'zod';
 import { action, kexMode, protocol } from './action.ts';
 import type { Action } from './action.ts';
 import { endpoint } from './address.ts';
+import { finding, instant, requestFacts } from './facts.ts';
 import { deviceId, peerId, resourceId, sessionId, tunnelSessionId, userId } from './ids.ts';
 
 /** Posture of the user's own device, as last reported. */
 export const posture = z.strictObject({
-  level: z.enum(['good', 'minor', 'major', 'unknown']),
+  /** The ladder: allow, warn, step down, quarantine; `unknown` without a report that counts. */
+  level: z.enum(['good', 'minor', 'major', 'critical', 'unknown']),
   /** 0 (worst) to 100. */
   score: z.number().int().min(0).max(100),
+  /** What isn't as it should be, the gravest first. */
+  findings: z.array(finding).optional(),
 });
 export type Posture = z.infer<typeof posture>;
 
@@ -45,10 +49,24 @@ export type Target = z.infer<typeof target>;
 
 /** Advice and duties that come with a grant. */
 export const obligation = z.strictObject({
-  kind: z.enum(['warn', 'record', 'watch', 'step-up', 'review', 'watermark']),
+  /** `quarantine`: nothing but what is marked for remediation. */
+  kind: z.enum(['warn', 'record', 'watch', 'step-up', 'review', 'watermark', 'quarantine']),
   text: z.string(),
 });
 export type Obligation = z.infer<typeof obligation>;
+
+/** An authentication that would permit what is refused without it. */
+export const stepUp = z.strictObject({
+  method: z.enum(['any', 'phishing-resistant']),
+  /** How old it may be, ms. */
+  maxAge: z.number().int().positive().optional(),
+  /** Where to do it, for people; empty where the site doesn't say. */
+  where: z.string(),
+});
+export type StepUp = z.infer<typeof stepUp>;
+
+/** How far up the ladder: what a grant leaves out because of a condition that may pass. */
+export const rungs = ['allow', 'warn', 'step-down', 'quarantine'] as const;
 
 /** Actions that a grant leaves out for one reason. */
 export const denial = z.strictObject({
@@ -57,6 +75,7 @@ export const denial = z.strictObject({
   rules: z.array(z.string()),
   /** In words for the user. */
   reason: z.string(),
+  stepUp: stepUp.optional(),
 });
 export type Denial = z.infer<typeof denial>;
 
@@ -81,6 +100,11 @@ export const grant = z.strictObject({
   denials: z.array(denial),
   /** Revision of the policy set that decided. */
   revision: z.string(),
+  /** When the session began, epoch ms: what its absolute end counts from. */
+  start: z.number().int().positive().optional(),
+  rung: z.enum(rungs).optional(),
+  /** What was decided on, besides `subject` and `target`. */
+  facts: requestFacts.optional(),
 });
 export type Grant = z.infer<typeof grant>;
 
@@ -98,6 +122,11 @@ export const refusal = z.strictObject({
   rules: z.array(z.string()),
   reasons: z.array(z.string()).min(1),
   revision: z.string(),
+  /** Authentications of which each would permit something. */
+  stepUp: z.array(stepUp).optional(),
+  /** The earliest instant at which the clock alone may change it, epoch ms. */
+  changesAt: instant.optional(),
+  facts: requestFacts.optional(),
 });
 export type Refusal = z.infer<typeof refusal>;
 
