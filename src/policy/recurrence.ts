@@ -105,8 +105,8 @@ function read(rule: Rule, now: EpochMillis): Calendar {
     end = Math.max(end, start + lasts);
   }
   if (end > now) return { on: true, changesAt: epochMillis(end) };
-  const over =
-    recurrence.every === undefined ? dayNumber(first) < dayNumber(today) : dayNumber(today) > until;
+  const last = recurrence.every === undefined ? dayNumber(first) : until;
+  const over = last <= dayNumber(today) + HORIZON_DAYS;
   return over ? { on: false } : { on: false, changesAt: epochMillis(now + HORIZON_DAYS * DAY) };
 }
 
