@@ -1,62 +1,43 @@
 /**
- * From the words of a table (`table-file.ts`) to a request: each fact has a name, a way to be read and a place. Without
- * a word a request is in good order: a managed laptop with good posture over a hybrid tunnel, on a Wednesday at ten.
+ * From the words of a table (`table-file.ts`) to a request. Every fact of a request has a name, its place:
+ * `authentication.method`, `principal.clearance`; how a cell is read follows from the fact's type in `wire/facts.ts`. The
+ * common ones have short names too.
  *
- * A fact is added here by one line; its name is the request's own word for it.
+ * Without a word a request is in good order: a person with a passkey ten minutes ago, on the clinic's own laptop with
+ * good posture, over a hybrid tunnel, on a Wednesday at ten. `-` takes away what isn't always there: a shift, a ticket.
  */
-import { kexModes, protocols } from '../wire/action.ts';
-import { posture as postureShape, subject as subjectShape, target as targetShape } from '../wire/grant.ts';
+import { z } from 'zod';
+import { actions } from '../wire/action.ts';
+import { requestFacts, signalNames } from '../wire/facts.ts';
+import { subject as subjectShape, target as targetShape } from '../wire/grant.ts';
 import { epochMillis } from '../wire/units.ts';
 import type { EpochMillis } from '../wire/units.ts';
 import type { AccessRequest } from './request.ts';
 import type { Cell, Facts, Problem } from './table-file.ts';
 
-/** A fact's place in the request: `subject.posture.level`. */
-type Path = readonly string[];
 type Tree = { [name: string]: unknown };
 
 interface Fact {
-  readonly path: Path;
+  /** `['subject', 'posture', 'level']`. */
+  readonly path: readonly string[];
   /** What a cell has to be, for messages. */
   readonly form: string;
   /** Undefined for what can't be read. */
   readonly read: (text: string) => unknown;
 }
 
-const text = (value: string): string | undefined => (value === '-' ? '' : value);
-const list = (value: string): string[] =>
-  value === '-'
+/** What `-` reads as where a fact may be missing. */
+const absent = Symbol('absent');
+/** The same for the group that a fact is a part of: `ticket = -` isn't a ticket without a number. */
+const wholeAbsent = Symbol('whole absent');
+
+const listOf = (text: string): string[] =>
+  text === '-'
     ? []
-    : value
+    : text
         .split(',')
         .map((each) => each.trim())
         .filter((each) => each !== '');
-const yes = new Map([
-  ['yes', true],
-  ['no', false],
-]);
-const truth = (value: string): boolean | undefined => yes.get(value);
-const whole = (value: string): number | undefined => (/^-?\d{1,15}$/.test(value) ? Number(value) : undefined);
-const oneOf =
-  (words: readonly string[]) =>
-  (value: string): string | undefined =>
-    words.includes(value) ? value : undefined;
-/** An id from a name for people: "Nina of the ICU" is nina-of-the-icu. */
-const id = (value: string): string =>
-  value
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._@-]+/g, '-')
-    .slice(0, 64);
-
-const fact = (path: string, form: string, read: Fact['read']): Fact => ({
-  path: path.split('.'),
-  form,
-  read,
-});
-const word = (path: string, words: readonly string[]): Fact => fact(path, words.join(', '), oneOf(words));
-const words = (path: string): Fact => fact(path, 'words with commas between them, or "-"', list);
-const flag = (path: string): Fact => fact(path, 'yes or no', truth);
-const number = (path: string): Fact => fact(path, 'a whole number', whole);
 
 const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const DAY_MS = 86_400_000;
@@ -76,29 +57,125 @@ export function readInstant(value: string): EpochMillis | undefined {
   return epochMillis(date + ofDay * 60_000);
 }
 
-const facts: Readonly<Record<string, Fact>> = {
-  user: fact('subject.user', 'a name', id),
-  roles: words('subject.roles'),
-  units: words('units'),
-  peer: fact('subject.peer', 'a name', id),
-  'user device': fact('subject.userDevice', 'words', text),
-  posture: word('subject.posture.level', postureShape.shape.level.options),
-  score: number('subject.posture.score'),
-  kex: word('subject.kex', kexModes),
-  source: fact('subject.source.address', 'an address', text),
-  resource: fact('target.resource', 'a name', id),
-  device: fact('target.device', 'a name', id),
-  protocol: word('target.protocol', protocols),
-  class: fact('device.class', 'a word', text),
-  unit: fact('device.unit', 'a word', text),
-  ephi: flag('ephi'),
-  emergency: flag('emergency'),
-  'break-glass': flag('breakGlass'),
-  when: fact('when', '"Wed 22:30" or "2026-03-29 02:30"', readInstant),
-};
+/** An id from a name for people: "Nina of the ICU" is nina-of-the-icu. */
+const idOf = (text: string): string =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._@-]+/g, '-')
+    .slice(0, 64);
 
-export const isFact = (name: string): boolean => Object.hasOwn(facts, name);
-export const factNames: readonly string[] = Object.keys(facts);
+/** How a cell of this type is read, or undefined for a type that has parts. */
+function reading(type: unknown): Omit<Fact, 'path'> | undefined {
+  if (type instanceof z.ZodOptional) {
+    const inner = reading(type.unwrap());
+    return (
+      inner && {
+        form: `${inner.form}, or "-"`,
+        read: (text) => (text === '-' ? absent : inner.read(text)),
+      }
+    );
+  }
+  if (type instanceof z.ZodEnum) {
+    const words = type.options as readonly string[];
+    return { form: words.join(', '), read: (text) => (words.includes(text) ? text : undefined) };
+  }
+  if (type instanceof z.ZodBoolean)
+    return {
+      form: 'yes or no',
+      read: (text) =>
+        new Map([
+          ['yes', true],
+          ['no', false],
+        ]).get(text),
+    };
+  if (type instanceof z.ZodNumber)
+    return { form: 'a whole number', read: (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined) };
+  if (type instanceof z.ZodArray) return { form: 'words with commas between them, or "-"', read: listOf };
+  if (type instanceof z.ZodObject) return undefined;
+  return { form: 'a word', read: (text) => (text === '-' ? undefined : text) };
+}
+
+const facts = new Map<string, Fact>();
+
+/** `optional`: `-` in place of its parts takes the whole away. */
+function gather(type: unknown, path: readonly string[]): void {
+  const inner = type instanceof z.ZodOptional ? type.unwrap() : type;
+  if (inner instanceof z.ZodObject) {
+    for (const [name, part] of Object.entries(inner.shape)) gather(part, [...path, name]);
+    if (type instanceof z.ZodOptional)
+      facts.set(path.join('.'), {
+        path,
+        form: '"-"; its parts have names of their own',
+        read: (text) => (text === '-' ? absent : undefined),
+      });
+    return;
+  }
+  const how = reading(type);
+  if (how) facts.set(path.join('.'), { path, ...how });
+}
+gather(subjectShape, ['subject']);
+gather(targetShape, ['target']);
+gather(requestFacts, []);
+// The clock gives these; a table says `when`.
+for (const name of ['time.minute', 'time.weekday', 'changesAt']) facts.delete(name);
+facts.set('when', { path: ['when'], form: '"Wed 22:30" or "2026-03-29 02:30"', read: readInstant });
+
+const id = (path: string): Fact => ({ path: path.split('.'), form: 'a name', read: idOf });
+const short: Readonly<Record<string, string>> = {
+  roles: 'subject.roles',
+  'user device': 'subject.userDevice',
+  posture: 'subject.posture.level',
+  score: 'subject.posture.score',
+  kex: 'subject.kex',
+  source: 'subject.source.address',
+  protocol: 'target.protocol',
+  class: 'device.class',
+  unit: 'device.unit',
+  zone: 'device.zone',
+  'break-glass': 'breakGlass',
+  kind: 'principal.kind',
+  groups: 'principal.groups',
+  assigned: 'principal.assigned',
+  clearance: 'principal.clearance',
+  owner: 'userDevice.owner',
+  shared: 'userDevice.shared',
+  sensitivity: 'resource.sensitivity',
+  admin: 'resource.admin',
+  remediation: 'resource.remediation',
+  'patch days': 'patchDays',
+  site: 'location.site',
+  networks: 'location.networks',
+  country: 'location.country',
+  authentication: 'authentication.method',
+  'phishing-resistant': 'authentication.phishingResistant',
+  'authentication age': 'authentication.age',
+  ticket: 'ticket.number',
+  approvals: 'ticket.approvals',
+};
+for (const [name, path] of Object.entries(short)) {
+  const fact = facts.get(path);
+  const whole = facts.get(name);
+  if (!fact) continue;
+  const read: Fact['read'] = (text) => (text === '-' && whole ? wholeAbsent : fact.read(text));
+  facts.set(name, { ...fact, read });
+}
+for (const name of signalNames) {
+  const fact = facts.get(`signals.${name}`);
+  if (fact) facts.set(name, fact);
+}
+facts.set('user', id('subject.user'));
+facts.set('peer', id('subject.peer'));
+// The word is a group of facts as well; here it is the id of what is asked for, and the parts keep their names.
+facts.set('resource', id('target.resource'));
+const ofDevice = id('target.device');
+facts.set('device', ofDevice);
+
+export const isFact = (name: string): boolean => facts.has(name);
+
+/** What stands in for the parts of a group of which a table names some. */
+const wholes: Readonly<Record<string, () => Tree>> = {
+  ticket: () => ({ number: 'CHG-1', kind: 'change', actions: [...actions], approvals: 1 }),
+};
 
 const usual = (): Tree => ({
   subject: {
@@ -122,12 +199,26 @@ const usual = (): Tree => ({
   ephi: true,
   emergency: false,
   breakGlass: false,
+  principal: { kind: 'person', groups: [], assigned: [], clearance: 0 },
+  userDevice: { owner: 'clinic', shared: false },
+  resource: { sensitivity: 0, admin: false, remediation: false },
+  signals: Object.fromEntries(signalNames.map((name) => [name, 'pass'])),
+  patchDays: 5,
+  location: { site: 'site', networks: [], country: 'unknown' },
+  path: 'remote',
+  authentication: { method: 'passkey', phishingResistant: true, age: 10 },
+  risk: 0,
+  windows: [],
+  exceptions: [],
+  contact: 'online',
   when: MONDAY + 2 * DAY_MS + 10 * 3_600_000,
 });
 
-function put(tree: Tree, [first = '', ...rest]: Path, value: unknown): void {
-  if (rest.length === 0) tree[first] = value;
-  else put((tree[first] ??= {}) as Tree, rest, value);
+function put(tree: Tree, [first = '', ...rest]: readonly string[], value: unknown): void {
+  if (value === wholeAbsent) delete tree[first];
+  else if (rest.length > 0) put((tree[first] ??= wholes[first]?.() ?? {}) as Tree, rest, value);
+  else if (value === absent) delete tree[first];
+  else tree[first] = value;
 }
 
 export interface Asked {
@@ -142,6 +233,10 @@ export function localTime(at: EpochMillis): AccessRequest['time'] {
   return { minute: date.getUTCHours() * 60 + date.getUTCMinutes(), weekday: date.getUTCDay() || 7 };
 }
 
+/** The name by which `given` set what stands at `path`. */
+const nameAt = (given: Facts, path: string): string | undefined =>
+  [...given.keys()].find((name) => path.startsWith(facts.get(name)?.path.join('.') ?? '-'));
+
 /** The request of a case; or what is wrong with its facts. */
 export function requestOf(given: Facts): Asked | readonly Problem[] {
   const tree = usual();
@@ -150,34 +245,32 @@ export function requestOf(given: Facts): Asked | readonly Problem[] {
     problems.push({ line, name: 'bad-fact', text: `${name}: "${text}" is not ${form}` });
   };
   for (const [name, cell] of given) {
-    const known = facts[name];
-    const value = known?.read(cell.text);
-    if (!known || value === undefined) wrong(name, cell, known?.form ?? 'a fact');
-    else put(tree, known.path, value);
+    const fact = facts.get(name);
+    const value = fact?.read(cell.text);
+    if (!fact || value === undefined) wrong(name, cell, fact?.form ?? 'a fact');
+    else put(tree, fact.path, value);
   }
-  const subject = subjectShape.safeParse(tree['subject']);
-  const target = targetShape.safeParse(tree['target']);
-  for (const [part, parsed] of Object.entries({ subject, target }))
+  const { when, subject: who, target: what, ...rest } = tree;
+  const now = epochMillis(when as number);
+  const authentication = rest['authentication'] as Tree | undefined;
+  if (authentication) authentication['at'] = now - Number(authentication['age']) * 60_000;
+  const subject = subjectShape.safeParse(who);
+  const target = targetShape.safeParse(what);
+  const others = requestFacts.safeParse({ ...rest, time: localTime(now) });
+  for (const [at, parsed] of [
+    ['subject', subject],
+    ['target', target],
+    ['', others],
+  ] as const)
     for (const issue of parsed.error?.issues ?? []) {
-      const path = [part, ...issue.path].join('.');
-      const [name = path] =
-        Object.entries(facts).find(([, each]) => path.startsWith(each.path.join('.'))) ?? [];
+      const path = [at, ...issue.path].filter((part) => part !== '').join('.');
+      const name = nameAt(given, path) ?? path;
       problems.push({
         line: given.get(name)?.line ?? 1,
         name: 'bad-fact',
         text: `${name}: ${issue.message}`,
       });
     }
-  if (problems.length > 0 || !subject.success || !target.success) return problems;
-  const { when, ...rest } = tree;
-  const now = epochMillis(when as number);
-  return {
-    request: {
-      ...(rest as unknown as AccessRequest),
-      subject: subject.data,
-      target: target.data,
-      time: localTime(now),
-    },
-    now,
-  };
+  if (problems.length > 0 || !subject.success || !target.success || !others.success) return problems;
+  return { request: { ...others.data, subject: subject.data, target: target.data }, now };
 }

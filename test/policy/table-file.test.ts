@@ -1,7 +1,7 @@
 /** Decision tables: what is read from a file, what is refused with its line, and what a run tells. */
 import t from 'tap';
 import { loadPolicySet } from '../../src/policy/policy-set.ts';
-import { readInstant } from '../../src/policy/table-facts.ts';
+import { readInstant, requestOf } from '../../src/policy/table-facts.ts';
 import { parseTable, runTable } from '../../src/policy/table-test.ts';
 import type { TableFile } from '../../src/policy/table-file.ts';
 import { shipped } from './question.ts';
@@ -147,6 +147,10 @@ void t.test('facts that can not be read are problems of their line', (t) => {
     ['source', 'home'],
     ['kex', 'quantum'],
     ['user', '-'],
+    ['authentication.method', '-'],
+    ['risk', '101'],
+    ['ticket.actions', 'look'],
+    ['location', 'here'],
   ];
   for (const [fact, value] of wrong) {
     const table = read(`| case | ${fact} | may |\n|---|---|---|\n| a | ${value} | view |\n`);
@@ -154,6 +158,61 @@ void t.test('facts that can not be read are problems of their line', (t) => {
     t.same(outcomes, [], `${fact} ${value}`);
     t.match(problems, [{ line: 3, name: 'bad-fact', text: new RegExp(`^${fact}: `) }], `${fact} ${value}`);
   }
+  t.end();
+});
+
+const asked = (facts: Record<string, string>): ReturnType<typeof requestOf> =>
+  requestOf(new Map(Object.entries(facts).map(([name, text]) => [name, { text, line: 1 }])));
+
+void t.test('every kind of fact has its place in the request', (t) => {
+  t.match(
+    asked({
+      roles: 'nurse, medic',
+      'authentication.method': 'password',
+      'authentication age': '90',
+      'phishing-resistant': 'no',
+      clearance: '3',
+      zone: 'sterile',
+      edr: 'fail',
+      networks: '-',
+      ticket: 'CHG-7',
+      approvals: '2',
+      windows: 'siemens-sunday',
+      shift: 'night',
+      'break-glass': 'yes',
+      scenario: 'cardiac-arrest',
+      admin: 'yes',
+      when: 'Sun 01:10',
+    }),
+    {
+      now: Date.UTC(2026, 0, 11, 1, 10),
+      request: {
+        subject: { roles: ['nurse', 'medic'] },
+        authentication: {
+          method: 'password',
+          age: 90,
+          phishingResistant: false,
+          at: Date.UTC(2026, 0, 10, 23, 40),
+        },
+        principal: { clearance: 3, kind: 'person' },
+        device: { zone: 'sterile' },
+        signals: { edr: 'fail', tamper: 'pass' },
+        location: { networks: [], country: 'unknown' },
+        ticket: { number: 'CHG-7', approvals: 2, kind: 'change' },
+        windows: ['siemens-sunday'],
+        shift: 'night',
+        breakGlass: true,
+        scenario: 'cardiac-arrest',
+        resource: { admin: true, sensitivity: 0 },
+        time: { minute: 70, weekday: 7 },
+      },
+    },
+  );
+  const without = asked({ authentication: '-', ticket: '-', location: '-', risk: '-' });
+  t.ok('request' in without);
+  if ('request' in without)
+    for (const name of ['authentication', 'ticket', 'location', 'risk', 'shift'])
+      t.notOk(Object.hasOwn(without.request, name), name);
   t.end();
 });
 
