@@ -1,5 +1,5 @@
 /**
- * A policy bundle: everything that decides at a site, in one signed piece. ADR 0014 says why in this form.
+ * A policy bundle: everything that decides at a site, in one signed piece. docs/adr says why in this form.
  *
  *   anteroom-bundle 1\n
  *   signature <signer id> <base64 Ed25519, 64 bytes> <base64 ML-DSA-65, 3309 bytes>\n      once a signer, 1 to 8
@@ -15,6 +15,7 @@ import { actions } from './action.ts';
 import { devicesSchema, resourcesSchema, usersSchema } from './config.ts';
 import { obligation } from './grant.ts';
 import { siteId } from './ids.ts';
+import { siteData } from './site-data.ts';
 import { signerText } from './signer.ts';
 
 export const BUNDLE_FORMAT = 1;
@@ -23,16 +24,15 @@ export const BUNDLE_MAGIC = 'anteroom-bundle 1\n';
 /** Longest bundle that is read; in base64 it fits one local message. */
 export const MAX_BUNDLE_BYTES = 5 * 1024 * 1024;
 export const MAX_SIGNATURES = 8;
-/** Deeper than any content is: directory, vectors and site data nest less. */
-export const MAX_BUNDLE_DEPTH = 24;
 export const MAX_VECTORS = 1024;
 
 const instant = z.number().int().nonnegative();
 /** Cedar's own JSON of entities and values; the engine reads it with its own checks. */
 const uid = z.strictObject({ type: z.string().min(1).max(128), id: z.string().max(256) });
 
-/** What an answer is asked for: an action, or an obligation (which is an action to Cedar). */
-const asked = z.enum([...actions, ...obligation.shape.kind.options]);
+/** What is asked: an action, an obligation or breaking the glass; all of them are actions to Cedar. */
+const asked = z.enum([...actions, ...obligation.shape.kind.options, 'breakGlass']);
+export type Asked = z.infer<typeof asked>;
 
 /** One question, as Cedar reads it, with what cedar-wasm answered when the bundle was made. */
 export const policyVector = z.strictObject({
@@ -42,10 +42,8 @@ export const policyVector = z.strictObject({
   entities: z
     .array(z.strictObject({ uid, attrs: z.record(z.string(), z.unknown()), parents: z.array(uid).max(256) }))
     .max(256),
-  /** What is allowed; everything else of the two tables is not. */
-  allowed: z.array(asked),
-  /** For what was asked, `@id`s of the policies that determined the answer, sorted; left out where there are none. */
-  reasons: z.partialRecord(asked, z.array(z.string()).min(1)),
+  /** For everything that was asked: whether it is allowed, and `@id`s of the policies that made it so, sorted. */
+  answers: z.partialRecord(asked, z.strictObject({ allow: z.boolean(), rules: z.array(z.string()) })),
 });
 export type PolicyVector = z.infer<typeof policyVector>;
 
@@ -72,7 +70,11 @@ export const bundleContent = z.strictObject({
   keys: z.array(signerText).min(1).max(MAX_SIGNATURES).optional(),
   /** Cedar text. */
   policies: z.string().min(1),
+  /** What policy reads besides; in place of the configuration's `siteData`. */
+  site: siteData.prefault({}),
   directory: bundleDirectory.optional(),
   vectors: z.array(policyVector).min(1).max(MAX_VECTORS),
 });
-export type BundleContent = z.infer<typeof bundleContent>;
+export type BundleContent = z.output<typeof bundleContent>;
+/** As it is written: with what has a default left out or not. */
+export type BundleSource = z.input<typeof bundleContent>;
