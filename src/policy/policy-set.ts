@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto';
 import { actions } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
 import { Fault } from '../wire/errors.ts';
+import type { StepUp } from '../wire/grant.ts';
 import { compile, UnknownPolicy } from './compile.ts';
 import type { Engine } from './compile.ts';
 import type { Question } from './entities.ts';
@@ -33,6 +34,11 @@ export interface Policy {
   /** A permit's own clocks, ms: how long a session lasts at most, and how long without traffic. */
   readonly session?: number;
   readonly idle?: number;
+  readonly about: PolicySubject;
+  /** A forbid's: a soft one gives way in emergency mode or by break-glass. */
+  readonly tier?: 'soft' | 'hard';
+  /** The authentication that makes a forbid give way. */
+  readonly stepUp?: { readonly method: StepUp['method']; readonly maxAge?: number };
 }
 
 /** What the set says of one action. `errors`: ids of policies that could not be evaluated. */
@@ -45,13 +51,21 @@ function invalid(file: string, { line, column }: Place, policy: string, message:
   return new Fault('POLICY_INVALID', `${file}:${line}:${column}: ${named}${message}`);
 }
 
-function policyOf(id: string, { effect, annotations }: PolicyJson): Policy {
+function policyOf(id: string, policy: PolicyJson): Policy {
+  const { effect, annotations } = policy;
+  const about = subjectOf(policy);
+  const stepUp = stepUpOf(annotations?.['stepup'] ?? '');
   const session = clockOf(annotations?.['session'] ?? '');
   const idle = clockOf(annotations?.['idle'] ?? '');
   return {
     id,
     effect,
     reason: annotations?.['reason'] ?? '',
+    about: about === 'several' ? 'actions' : about,
+    ...(effect === 'forbid' && about === 'actions'
+      ? { tier: annotations?.['tier'] === 'soft' ? ('soft' as const) : ('hard' as const) }
+      : {}),
+    ...(stepUp === undefined ? {} : { stepUp }),
     ...(session === undefined ? {} : { session }),
     ...(idle === undefined ? {} : { idle }),
   };
@@ -62,29 +76,36 @@ export class PolicySet {
   readonly text: string;
   /** SHA-256 of the policy bytes followed by the schema's, hexadecimal. */
   readonly digest: string;
-  /** The first 12 digits of it: what grants and audit records name. */
+  /** What grants and audit records name: the first 12 digits of it, or the revision of the bundle it came in. */
   readonly revision: string;
   readonly policies: ReadonlyMap<string, Policy>;
   /** Where in the day an answer may change. */
   readonly times: TimeMarks;
   readonly #actions: Engine;
   readonly #obligations: Engine;
+  readonly #breakGlass: Engine;
   #closed = false;
 
   /** Use `loadPolicySet`. */
-  constructor(file: string, text: string, parts: ReadonlyMap<string, { readonly json: PolicyJson }>) {
+  constructor(
+    file: string,
+    text: string,
+    parts: ReadonlyMap<string, { readonly json: PolicyJson }>,
+    revision?: string,
+  ) {
     this.file = file;
     this.text = text;
     this.digest = createHash('sha256').update(text, 'utf8').update(schemaText, 'utf8').digest('hex');
-    this.revision = this.digest.slice(0, 12);
+    this.revision = revision ?? this.digest.slice(0, 12);
     this.policies = new Map([...parts].map(([id, { json }]) => [id, policyOf(id, json)]));
     this.times = timeMarks([...parts.values()].map(({ json }) => json));
-    const about = (subject: 'actions' | 'obligations'): Map<string, PolicyJson> =>
+    const about = (subject: PolicySubject): Map<string, PolicyJson> =>
       new Map(
         [...parts].filter(([, { json }]) => subjectOf(json) === subject).map(([id, { json }]) => [id, json]),
       );
     this.#actions = compile(about('actions'), actions);
     this.#obligations = compile(about('obligations'), obligationKinds);
+    this.#breakGlass = compile(about('break-glass'), [BREAK_GLASS]);
   }
 
   /** Ask for one action. Never throws: a failure is a verdict, and whoever asks refuses on it. */
@@ -95,6 +116,11 @@ export class PolicySet {
   /** Ask for one obligation. Never throws: a failure is a verdict, and whoever asks requires the obligation on it. */
   obliges(question: Question, kind: ObligationKind): Verdict {
     return this.#ask(this.#obligations, question, kind);
+  }
+
+  /** Ask whether a session may be opened by break-glass. Never throws: a failure is a verdict, and refuses. */
+  mayBreakGlass(question: Question): Verdict {
+    return this.#ask(this.#breakGlass, question, BREAK_GLASS);
   }
 
   #ask(engine: Engine, question: Question, action: string): Verdict {
@@ -116,13 +142,13 @@ export class PolicySet {
   }
 }
 
-/** Check `text`, read from `file`, and make it ready. Fault POLICY_INVALID. Nothing is changed by a failure. */
-export function loadPolicySet(text: string, file: string): PolicySet {
+/** Check `text`, read from `file`, and make it ready under the name `revision`. Fault POLICY_INVALID. Nothing is changed by a failure. */
+export function loadPolicySet(text: string, file: string, revision?: string): PolicySet {
   const { mistakes, parts } = examine(text);
   const [first] = mistakes;
   if (first) throw invalid(file, first, first.policy, first.message);
   try {
-    return new PolicySet(file, text, parts);
+    return new PolicySet(file, text, parts, revision);
   } catch (error) {
     if (!(error instanceof UnknownPolicy)) throw error;
     const { policy, message } = error;
