@@ -129,7 +129,7 @@ export class Authorizer {
     const now = ports.clock.now();
     const request = {
       subject,
-      units,
+      units: [...units],
       target,
       device: { class: device.class, unit: device.unit },
       ephi: resource.ephi,

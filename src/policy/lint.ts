@@ -3,20 +3,26 @@
  *
  * A policy is about actions or about obligations, never both: an obligation is an action of its own to Cedar, and a
  * policy that permits everything must not require everything with it, nor one that forbids everything take the
- * recording away. So a scope that names no action is about the actions alone.
+ * recording away. So a scope that names no action is about the actions alone. Break-glass is a third subject: a policy
+ * that lets someone break the glass names that action and no other.
  *
  * `@tier` says whether a forbid gives way. A soft one has an exit, an alternative of an `unless` that is exactly
  * `context.emergency` or `context.breakGlass`; a hard one (also one without `@tier`) never reads either.
+ *
+ * `@stepup` on a forbid says which authentication makes it give way; a refusal by it carries that for machines.
  *
  * `@session` and `@idle` on a permit of actions are its two clocks; `decide.ts` says how they add up.
  */
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { obligation } from '../wire/grant.ts';
-import type { Obligation } from '../wire/grant.ts';
+import type { Obligation, StepUp } from '../wire/grant.ts';
 import { actionsOf } from './compile.ts';
 
 export type ObligationKind = Obligation['kind'];
 export const obligationKinds: readonly ObligationKind[] = obligation.shape.kind.options;
+
+/** The action of opening a session by break-glass. */
+export const BREAK_GLASS = 'breakGlass';
 
 const EXITS = ['emergency', 'breakGlass'];
 
@@ -41,13 +47,19 @@ function offersExit(expression: unknown): boolean {
   return isNode(or) && (offersExit(or['left']) || offersExit(or['right']));
 }
 
-/** Whether the policy is about obligations, or about actions, or wrongly about both. */
-export function subjectOf(policy: PolicyJson): 'actions' | 'obligations' | 'both' {
+export type PolicySubject = 'actions' | 'obligations' | 'break-glass';
+
+/** What the policy is about, or wrongly about more than one. */
+export function subjectOf(policy: PolicyJson): PolicySubject | 'several' {
   const named = actionsOf(policy);
-  if (!named) return 'actions';
-  const obliging = named.filter(({ id }) => (obligationKinds as readonly string[]).includes(id)).length;
-  if (obliging === 0) return 'actions';
-  return obliging === named.length ? 'obligations' : 'both';
+  if (!named || named.length === 0) return 'actions';
+  const subjects = new Set<PolicySubject>();
+  for (const { id } of named) {
+    if (id === BREAK_GLASS) subjects.add('break-glass');
+    else subjects.add((obligationKinds as readonly string[]).includes(id) ? 'obligations' : 'actions');
+  }
+  const [only] = subjects;
+  return only !== undefined && subjects.size === 1 ? only : 'several';
 }
 
 const CLOCK = /^([1-9][0-9]{0,3})([mh])$/;
@@ -60,7 +72,7 @@ export function clockOf(text: string): number | undefined {
   return count !== undefined && ms <= LONGEST_MS ? ms : undefined;
 }
 
-function clockFinding(policy: PolicyJson, subject: 'actions' | 'obligations'): string | undefined {
+function clockFinding(policy: PolicyJson, subject: PolicySubject): string | undefined {
   for (const name of ['session', 'idle']) {
     const text = policy.annotations?.[name];
     if (text === undefined) continue;
@@ -70,12 +82,54 @@ function clockFinding(policy: PolicyJson, subject: 'actions' | 'obligations'): s
   return undefined;
 }
 
+const STEP_UP = /^(?:(phishing-resistant)|(any))(?: ([1-9][0-9]{0,3}[mh]))?$/;
+
+/** `@stepup("phishing-resistant 15m")`: the authentication that would do. */
+export function stepUpOf(text: string): { method: StepUp['method']; maxAge?: number } | undefined {
+  const [, resistant, any, age] = STEP_UP.exec(text) ?? [];
+  const maxAge = age === undefined ? undefined : clockOf(age);
+  if ((resistant ?? any) === undefined || (age !== undefined && maxAge === undefined)) return undefined;
+  // "any" of any age is no demand.
+  if (any !== undefined && maxAge === undefined) return undefined;
+  return { method: resistant ? 'phishing-resistant' : 'any', ...(maxAge === undefined ? {} : { maxAge }) };
+}
+
+/** Reads `context.authentication`. */
+function mentionsAuthentication(value: unknown): boolean {
+  if (!isNode(value)) return false;
+  const read = value['.'];
+  if (isNode(read) && read['attr'] === 'authentication' && isNode(read['left']))
+    return read['left']['Var'] === 'context';
+  return Object.values(value).some(mentionsAuthentication);
+}
+
+function stepUpFinding(policy: PolicyJson, subject: PolicySubject): string | undefined {
+  const text = policy.annotations?.['stepup'];
+  if (text === undefined) return undefined;
+  if (policy.effect !== 'forbid' || subject !== 'actions') return 'only a forbid of actions has a @stepup';
+  if (stepUpOf(text) === undefined)
+    return 'its @stepup is no demand such as "phishing-resistant", "any 15m" or "phishing-resistant 4h"';
+  return mentionsAuthentication(policy.conditions)
+    ? undefined
+    : 'has a @stepup and never reads context.authentication';
+}
+
+/** `{findings}` in a @reason is what the user's device has to put right. */
+export const FINDINGS = '{findings}';
+
+function reasonFinding(policy: PolicyJson): string | undefined {
+  const unknown = (policy.annotations?.['reason'] ?? '').replaceAll(FINDINGS, '');
+  return /[{}]/.test(unknown) ? `its @reason may have ${FINDINGS} and no other braces` : undefined;
+}
+
 /** What is wrong with it, or undefined. */
 export function finding(policy: PolicyJson): string | undefined {
   const subject = subjectOf(policy);
-  if (subject === 'both') return 'its scope names actions and obligations together';
+  if (subject === 'several') return 'its scope names actions, obligations or break-glass together';
   const clock = clockFinding(policy, subject);
   if (clock !== undefined) return clock;
+  const other = stepUpFinding(policy, subject) ?? reasonFinding(policy);
+  if (other !== undefined) return other;
   const tier = policy.annotations?.['tier'];
   if (tier !== undefined && (policy.effect !== 'forbid' || subject !== 'actions'))
     return 'only a forbid of actions has a @tier';

@@ -80,7 +80,7 @@ void t.test('what is refused, and where', (t) => {
     ],
     [
       'unknown entity type',
-      policy('a', 'permit (principal in Group::"x", action, resource);'),
+      policy('a', 'permit (principal in Team::"x", action, resource);'),
       /policy a: unrecognized entity type/,
     ],
     [
@@ -115,7 +115,7 @@ void t.test('what is refused, and where', (t) => {
     [
       'an action and an obligation in one policy',
       policy('a', 'permit (principal, action in [Action::"view", Action::"record"], resource);'),
-      /policy a: its scope names actions and obligations together$/,
+      /policy a: its scope names actions, obligations or break-glass together$/,
     ],
     ['a tier on a permit', `@tier("soft") ${policy('a')}`, /policy a: only a forbid of actions has a @tier$/],
     [

@@ -49,7 +49,7 @@ export function question(c: Circumstances): AccessRequest {
       virtual: { address: '100.96.128.1', port: 104 },
       dial: { address: '10.20.0.10', port: 4242 },
     }),
-    units: c.units ?? [],
+    units: [...(c.units ?? [])],
     device: { class: c.class ?? 'pacs', unit: c.unit ?? 'icu' },
     ephi: c.ephi ?? true,
     time: { minute: c.minute ?? 600, weekday: c.weekday ?? 3 },
