@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { action, kexMode } from './action.ts';
 import { endpoint } from './address.ts';
 import { grant, refusal, subject, target } from './grant.ts';
+import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStatus, review } from './life.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
 
 /** How packets of a tunnel session travel: from end to end, or by way of a relay. */
@@ -111,6 +112,34 @@ const kinds = {
     vendor: z.string().optional(),
     what: z.array(z.string()),
   }),
+  /** Somebody broke the glass, in vain or not, and when it was over. */
+  'breakGlass.opened': z.strictObject({ glass }),
+  'breakGlass.refused': z.strictObject({
+    user: z.string(),
+    peer: z.string(),
+    scenario: z.string(),
+    resource: z.string().optional(),
+    reason: z.string(),
+    why: z.string(),
+  }),
+  'breakGlass.ended': z.strictObject({ glass }),
+  /** Emergency mode of the site; refused starts and ends too. */
+  'emergency.started': z.strictObject({ emergency }),
+  'emergency.ended': z.strictObject({ emergency }),
+  'emergency.refused': z.strictObject({ verb: z.enum(['start', 'end']), by: z.string(), why: z.string() }),
+  /** A request for access was made, approved, denied, withdrawn, or is over. */
+  'request.changed': z.strictObject({ request: accessRequest }),
+  /** A review is due from now on; it was closed. */
+  'review.opened': z.strictObject({ review }),
+  'review.closed': z.strictObject({ review }),
+  /** Somebody answers for an exception or an entitlement going on, or for its end. */
+  'access.attested': z.strictObject({ attestation }),
+  /** An exception came into force, came near its end, or stopped. */
+  'exception.changed': z.strictObject({ exception: exceptionRow }),
+  /** The coordinator came or went, or the grace without it ended. */
+  'offline.changed': z.strictObject({ offline: offlineStatus }),
+  /** Records that follow were kept in the emergency journal of `process` while the log could not be written. */
+  'journal.replayed': z.strictObject({ process: processName, records: z.number().int().positive() }),
   /** An operator did something on the local page or the command line. */
   'operator.action': z.strictObject({
     operator: z.string(),

@@ -216,6 +216,10 @@ export const configSchema = z
     /** What policy reads of the site, where no bundle brings it. */
     siteData: siteData.prefault({}),
     broker: z.strictObject({ limits: limits.prefault({}) }).prefault({}),
+    /** The page for peers, on the gateway's own address inside the tunnel: what they may do, and asking for more. */
+    portal: z.strictObject({ enabled: z.boolean().default(true), port: port.default(80) }).prefault({}),
+    /** Who looks after this gateway from outside. Without it the gateway is standalone and no grace runs out. */
+    coordinator: z.strictObject({ name: z.string().min(1).max(100) }).optional(),
     sensor: z.strictObject({ interfaces: z.array(interfaceName).min(1).default(['enclave0']) }).prefault({}),
     audit: z
       .strictObject({

@@ -63,6 +63,19 @@ export const errorTable = {
   SIGNER_INVALID: row("A signer's key cannot be read or is none.", 'caller', false),
   SEAL_UNAVAILABLE: row('The highest revision seen cannot be sealed.', 'gateway', true),
 
+  GLASS_REFUSED: row('The glass may not be broken here, or not for this.', 'caller', false),
+  GLASS_UNKNOWN: row('There is no such break-glass.', 'caller', false),
+  EMERGENCY_ACTIVE: row('The site is in emergency mode already.', 'caller', false),
+  EMERGENCY_NONE: row('The site is not in emergency mode.', 'caller', false),
+  CREDENTIAL_REFUSED: row('The credential is not valid.', 'caller', false),
+  CREDENTIAL_LOCKED: row('Too many wrong credentials: wait before the next.', 'caller', true),
+  ORDER_REFUSED: row('The order is not valid here and now.', 'caller', false),
+  REQUEST_REFUSED: row('This access cannot be asked for.', 'caller', false),
+  REQUEST_UNKNOWN: row('There is no such request, or it waits no longer.', 'caller', false),
+  APPROVAL_REFUSED: row('The approval does not count.', 'caller', false),
+  REVIEW_UNKNOWN: row('There is no such open review.', 'caller', false),
+  REVIEW_REFUSED: row('Somebody else has to close this review.', 'caller', false),
+
   DEVICE_UNREACHABLE: row('The device does not accept the connection.', 'device', true),
   DEVICE_SILENT: row('The device accepted the connection and then said nothing.', 'device', true),
 

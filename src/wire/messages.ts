@@ -11,7 +11,20 @@ import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-eve
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
 import { peerId, resourceId, sessionId } from './ids.ts';
+import { sentence } from './facts.ts';
+import {
+  accessRequest,
+  attestation,
+  emergency,
+  glass,
+  glassId,
+  lifeStatus,
+  requestId,
+  review,
+  reviewId,
+} from './life.ts';
 import { hostObservation } from './observation.ts';
+import { portalAccess, portalRequests } from './portal.ts';
 
 const nothing = z.strictObject({});
 
@@ -119,6 +132,70 @@ export const tunnelOperatorVerbs = {
   'tunnel.resetClock': verb(z.strictObject({ peer: peerId }), nothing),
 } as const;
 export const tunnelPushes = { 'tunnel.session': tunnelSession } as const;
+
+/** Served by `control`: what the broker's portal asks for its peers. */
+export const portalVerbs = {
+  'portal.access': verb(portalRequests['portal.access'], portalAccess),
+  'portal.breakGlass': verb(portalRequests['portal.breakGlass'], z.strictObject({ glass })),
+  'portal.request': verb(portalRequests['portal.request'], z.strictObject({ request: accessRequest })),
+  'portal.decide': verb(portalRequests['portal.decide'], z.strictObject({ request: accessRequest })),
+  'portal.posture': verb(
+    portalRequests['portal.posture'],
+    portalAccess.pick({ posture: true, findings: true }),
+  ),
+} as const;
+
+/** Served by `control`: break-glass, emergency mode, requests and reviews, for operators. */
+export const lifeVerbs = {
+  'life.status': verb(nothing, lifeStatus),
+  /** End a break-glass before its time. */
+  'breakGlass.end': verb(z.strictObject({ glass: glassId, reason: sentence }), nothing),
+  /** By an officer's offline credential: passphrase and one code of the printed sheet. */
+  'emergency.start': verb(
+    z.strictObject({
+      officer: z.string().max(64),
+      passphrase: z.string().max(1024),
+      code: z.string().max(64),
+      reason: sentence,
+      hours: z.number().int().min(1).max(168).optional(),
+    }),
+    z.strictObject({ emergency }),
+  ),
+  'emergency.end': verb(
+    z.strictObject({
+      officer: z.string().max(64),
+      passphrase: z.string().max(1024),
+      code: z.string().max(64),
+      reason: sentence,
+    }),
+    z.strictObject({ emergency }),
+  ),
+  /** A signed order, base64 (`wire/order.ts`): start or end an emergency, or news of the coordinator. */
+  'order.apply': verb(
+    z.strictObject({ order: z.string().max(65_536) }),
+    z.strictObject({ done: z.string() }),
+  ),
+  'request.decide': verb(
+    z.strictObject({ request: requestId, approve: z.boolean(), note: z.string().max(300) }),
+    z.strictObject({ request: accessRequest }),
+  ),
+  'review.close': verb(
+    z.strictObject({
+      review: reviewId,
+      finding: z.enum(['justified', 'not-justified', 'unclear']),
+      note: sentence,
+    }),
+    z.strictObject({ review }),
+  ),
+  'review.attest': verb(
+    z.strictObject({
+      object: z.string().min(1).max(200),
+      outcome: z.enum(['keep', 'remove']),
+      note: z.string().max(300),
+    }),
+    z.strictObject({ attestation }),
+  ),
+} as const;
 
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
