@@ -1,6 +1,6 @@
 /**
  * What control keeps on disk, `${stateDir}/control/control.db`: hosts of the enclave, where peers were last seen,
- * and the policy sets that were in force. All of it is there to be whole again after a restart; the configuration and
+ * the policy sets that were in force, and what people opened and closed. The first three are there to be whole again after a restart; the configuration and
  * the policy file stay the origin of what is wanted.
  *
  * Reading and writing never stop control: without a store, or with one that fails, it works on from memory, and
@@ -13,6 +13,8 @@ import type { Fault } from '../wire/errors.ts';
 
 /** Policy sets kept. */
 const POLICIES_KEPT = 8;
+/** Of each kind, closed rows kept. */
+const LIFE_KEPT = 2048;
 
 export const stateSchema: Schema = {
   // "ARCt"
@@ -35,6 +37,19 @@ export const stateSchema: Schema = {
        digest TEXT NOT NULL,
        text TEXT NOT NULL,
        activated INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;`,
+    // What people open and close: one row a glass, emergency, request, review, attestation. Bodies are checked when read.
+    `CREATE TABLE life(
+       kind TEXT NOT NULL,
+       id TEXT NOT NULL,
+       at INTEGER NOT NULL,
+       open INTEGER NOT NULL CHECK(open IN (0, 1)),
+       body TEXT NOT NULL,
+       PRIMARY KEY(kind, id)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE mark(
+       name TEXT PRIMARY KEY,
+       value TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;`,
   ],
 };
@@ -59,6 +74,14 @@ export type PolicyRow = {
   readonly text: string;
   readonly activated: number;
 };
+/** `body`: JSON. `open`: 1 while it is not over. */
+export type LifeRow = {
+  readonly kind: string;
+  readonly id: string;
+  readonly at: number;
+  readonly open: number;
+  readonly body: string;
+};
 
 interface Statements {
   readonly hosts: Statement<[], HostRow>;
@@ -69,6 +92,11 @@ interface Statements {
   readonly policy: Statement<[], PolicyRow>;
   readonly putPolicy: Statement<[string, string, string, number]>;
   readonly prunePolicies: Statement<[number]>;
+  readonly life: Statement<[], LifeRow>;
+  readonly putLife: Statement<[string, string, number, number, string]>;
+  readonly pruneLife: Statement<[string, string, number]>;
+  readonly mark: Statement<[string], { readonly value: string }>;
+  readonly putMark: Statement<[string, string]>;
 }
 
 export class StateStore {
@@ -98,6 +126,17 @@ export class StateStore {
       ),
       prunePolicies: store.prepare(
         'DELETE FROM policy WHERE revision NOT IN (SELECT revision FROM policy ORDER BY activated DESC, revision LIMIT ?)',
+      ),
+      life: store.prepare('SELECT kind, id, at, open, body FROM life ORDER BY at, id'),
+      putLife: store.prepare(
+        'INSERT INTO life VALUES (?, ?, ?, ?, ?) ON CONFLICT(kind, id) DO UPDATE SET open = excluded.open, body = excluded.body',
+      ),
+      pruneLife: store.prepare(
+        'DELETE FROM life WHERE kind = ? AND open = 0 AND id NOT IN (SELECT id FROM life WHERE kind = ? AND open = 0 ORDER BY at DESC, id LIMIT ?)',
+      ),
+      mark: store.prepare('SELECT value FROM mark WHERE name = ?'),
+      putMark: store.prepare(
+        'INSERT INTO mark VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value',
       ),
     };
   }
@@ -138,6 +177,30 @@ export class StateStore {
     return this.#write((s) => {
       s.putPolicy.run(row.revision, row.digest, row.text, row.activated);
       s.prunePolicies.run(POLICIES_KEPT);
+    });
+  }
+
+  /** Everything people opened, the oldest first. */
+  life(): LifeRow[] {
+    return this.#try((s) => s.life.all()) ?? [];
+  }
+
+  /** Write rows in one transaction; of those that are over, the latest stay. False when nothing was written. */
+  saveLife(rows: readonly LifeRow[]): boolean {
+    return this.#write((s) => {
+      for (const row of rows) s.putLife.run(row.kind, row.id, row.at, row.open, row.body);
+      for (const kind of new Set(rows.map((row) => row.kind))) s.pruneLife.run(kind, kind, LIFE_KEPT);
+    });
+  }
+
+  /** A single value under a name. */
+  mark(name: string): string | undefined {
+    return this.#try((s) => s.mark.get(name))?.value;
+  }
+
+  saveMarks(marks: Readonly<Record<string, string>>): boolean {
+    return this.#write((s) => {
+      for (const [name, value] of Object.entries(marks)) s.putMark.run(name, value);
     });
   }
 
