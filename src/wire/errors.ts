@@ -32,6 +32,10 @@ export const errorTable = {
   POLICY_DENIED: row('Policy permits nothing on this resource.', 'caller', false),
   POLICY_UNAVAILABLE: row('No policy is loaded, so nothing can be decided.', 'gateway', true),
   POLICY_INVALID: row('The policy set is not valid.', 'configuration', false),
+  POLICY_UNREADABLE: row('A policy file or a decision table cannot be read.', 'caller', false),
+  POLICY_FINDINGS: row('The policy set has findings.', 'caller', false),
+  POLICY_TABLE_INVALID: row('A decision table is not understood.', 'caller', false),
+  POLICY_TEST_FAILED: row('The policy set decides otherwise than its decision tables say.', 'caller', false),
   STEP_UP_REQUIRED: row('A recent or stronger authentication is needed.', 'caller', true),
   DEVICE_QUARANTINED: row("The user's device is in quarantine.", 'caller', true),
   FACT_INVALID: row('A reported fact cannot be taken.', 'caller', false),
@@ -165,7 +169,11 @@ export function exitCodeOf(e: unknown): number {
     case 'IPC_TIMEOUT':
       return exitCodes.unavailable;
     case 'CAPTURE_UNREADABLE':
+    case 'POLICY_UNREADABLE':
       return exitCodes.noInput;
+    case 'POLICY_FINDINGS':
+    case 'POLICY_TABLE_INVALID':
+    case 'POLICY_TEST_FAILED':
     case 'BUNDLE_MALFORMED':
     case 'BUNDLE_TOO_LARGE':
     case 'BUNDLE_SIGNER_UNKNOWN':
