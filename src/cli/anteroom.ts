@@ -11,6 +11,7 @@ import { register as audit } from './audit.ts';
 import { register as devices } from './devices.ts';
 import { register as errors } from './errors.ts';
 import { register as peers } from './peers.ts';
+import { register as policy } from './policy.ts';
 import { register as sensor } from './sensor.ts';
 import { register as sessions } from './sessions.ts';
 import { register as status } from './status.ts';
@@ -30,7 +31,7 @@ const program = new Command('anteroom')
     const file = root.opts<{ config?: string }>().config;
     if (file !== undefined) process.env['ANTEROOM_CONFIG'] = file;
   });
-for (const register of [status, sessions, peers, devices, audit, sensor, errors]) register(program);
+for (const register of [status, sessions, peers, devices, audit, sensor, policy, errors]) register(program);
 
 try {
   await program.parseAsync();

@@ -67,3 +67,26 @@ export function bytes(n: number): string {
   if (n < 10_000_000) return `${Math.round(n / 1000)} kB`;
   return `${Math.round(n / 1_000_000)} MB`;
 }
+
+/** `1 case`, `2 cases`. */
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
+const COLUMNS = 80;
+
+/** Prose that fits the terminal: every line begins with `indent` spaces, or the first with `lead` in their place. */
+export function paragraph(text: string, indent: number, lead = ''): string {
+  const margin = ' '.repeat(indent);
+  const lines: string[] = [];
+  let line = lead === '' ? margin : lead.padEnd(indent);
+  for (const word of plain(text)
+    .split(' ')
+    .filter((each) => each !== '')) {
+    const filled = line.length > indent;
+    if (filled && line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = `${margin}${word}`;
+    } else line += filled ? ` ${word}` : word;
+  }
+  return [...lines, line].map((each) => `${each.trimEnd()}\n`).join('');
+}
