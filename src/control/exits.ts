@@ -1,0 +1,75 @@
+/**
+ * The exits of policy as facts of one request: emergency mode, broken glass, tickets and approved requests, the contact
+ * with the coordinator; and the earliest instant at which one of them ends by itself.
+ *
+ * Of several tickets the one counts that most people approved, then the one for more actions, then the longest.
+ */
+import { concerns, covers } from '../policy/coverage.ts';
+import type { TicketFact } from '../wire/facts.ts';
+import { epochMillis } from '../wire/units.ts';
+import type { AccessRequests } from './access-requests.ts';
+import type { BreakGlass } from './break-glass.ts';
+import type { ExitFacts, Occasion } from './circumstances.ts';
+import type { EmergencyMode } from './emergency.ts';
+import type { Grace } from './grace.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export interface ExitsOptions extends Pick<Surroundings, 'site'> {
+  readonly glass: BreakGlass;
+  readonly emergency: EmergencyMode;
+  readonly requests: AccessRequests;
+  readonly grace: Grace;
+}
+
+interface Ticket {
+  readonly ticket: TicketFact;
+  readonly left: number;
+}
+
+function better(a: Ticket, b: Ticket): number {
+  return (
+    b.ticket.approvals - a.ticket.approvals ||
+    b.ticket.actions.length - a.ticket.actions.length ||
+    b.left - a.left
+  );
+}
+
+export class Exits {
+  readonly #options: ExitsOptions;
+
+  constructor(options: ExitsOptions) {
+    this.#options = options;
+  }
+
+  facts({ who, what, now }: Occasion): ExitFacts {
+    const { glass, emergency, grace } = this.#options;
+    const broken = glass.covering(who.user, who.peer, what.resource);
+    const alarm = emergency.active;
+    const { state, left } = grace.status;
+    const { ticket, changes } = this.#ticket({ who, what, now });
+    const lefts = [broken?.left, alarm?.left, left, ...changes].filter((each) => each !== undefined);
+    return {
+      emergency: alarm !== undefined,
+      breakGlass: broken !== undefined,
+      ...(broken ? { scenario: broken.glass.scenario } : {}),
+      ...(ticket ? { ticket: ticket.ticket } : {}),
+      contact: state,
+      ...(lefts.length === 0 ? {} : { changesAt: epochMillis(now + Math.ceil(Math.min(...lefts))) }),
+    };
+  }
+
+  /** The ticket that counts, and how long until any of them comes or goes. */
+  #ticket({ who, what, now }: Occasion): { readonly ticket?: Ticket; readonly changes: readonly number[] } {
+    const { requests, site } = this.#options;
+    const found: Ticket[] = [...requests.tickets(who.user, who.peer, what.resource)];
+    const changes: number[] = found.map(({ left }) => left);
+    for (const each of site().tickets) {
+      if (now >= each.end || !concerns(each, who) || !covers(each, what)) continue;
+      const { number, kind, actions, approvals, from, end } = each;
+      changes.push((now < from ? from : end) - now);
+      if (now >= from) found.push({ ticket: { number, kind, actions, approvals }, left: end - now });
+    }
+    const [ticket] = found.sort(better);
+    return { ...(ticket ? { ticket } : {}), changes };
+  }
+}
