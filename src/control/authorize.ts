@@ -9,11 +9,12 @@
 import { decide } from '../policy/decide.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { Endpoint } from '../wire/address.ts';
-import type { Config, ResourceConfig } from '../wire/config.ts';
+import type { Config, ResourceConfig, UserConfig } from '../wire/config.ts';
 import type { ErrorCode } from '../wire/errors.ts';
 import type { Decision, Grant, Subject, Target } from '../wire/grant.ts';
 import type { ResourceId, SessionId } from '../wire/ids.ts';
 import { epochMillis } from '../wire/units.ts';
+import type { Circumstances } from './circumstances.ts';
 import { canonical } from './directory.ts';
 import type { Directory } from './directory.ts';
 import { identify, person } from './identity.ts';
@@ -31,6 +32,7 @@ export interface AuthorizerOptions {
   readonly directory: Directory;
   readonly limits: Config['broker']['limits'];
   readonly tunnel: TunnelView;
+  readonly circumstances: Circumstances;
   readonly refresh: () => Promise<void>;
   /** The set that decides now. */
   readonly policy: () => PolicySet | undefined;
@@ -90,7 +92,7 @@ export class Authorizer {
       ...(tunnelSession === undefined ? {} : { tunnelSession }),
       source: grant.subject.source,
     };
-    return this.#decide(session, subject, known.user.units, resource, target, grant.limits.end);
+    return this.#decide(session, subject, known.user, resource, target, grant);
   }
 
   async #first(question: Question): Promise<Decision> {
@@ -110,35 +112,32 @@ export class Authorizer {
         { session, peer: identity.subject.peer },
         'decided on the last known tunnel session: the tunnel process cannot be reached',
       );
-    return this.#decide(session, identity.subject, identity.user.units, resource, target);
+    return this.#decide(session, identity.subject, identity.user, resource, target);
   }
 
+  /** `open`: the grant of the session where it is already open. */
   #decide(
     session: SessionId,
-    subject: Subject,
-    units: readonly string[],
+    identified: Subject,
+    user: UserConfig,
     resource: ResourceConfig,
     target: Target,
-    end?: number,
+    open?: Grant,
   ): Decision {
-    const { ports, limits, directory } = this.#options;
+    const { ports, limits, directory, circumstances } = this.#options;
     const set = this.#options.policy();
     const device = directory.devices.get(resource.device);
-    if (!set || !device)
-      return this.#refuse(session, 'POLICY_UNAVAILABLE', 'No policy set is loaded.', subject, target);
-    const now = ports.clock.now();
-    const request = {
-      subject,
-      units: [...units],
-      target,
-      device: { class: device.class, unit: device.unit },
-      ephi: resource.ephi,
-      time: ports.localTime(now),
-    };
-    const { decision, evaluation } = decide(set, request, session, now, {
+    const peer = directory.peers.get(identified.peer);
+    if (!set || !device || !peer)
+      return this.#refuse(session, 'POLICY_UNAVAILABLE', 'No policy set is loaded.', identified, target);
+    const { posture, facts } = circumstances.gather({ session, user, peer, resource, device });
+    const request = { ...facts, subject: { ...identified, posture }, target };
+    const { decision, evaluation } = decide(set, request, session, ports.clock.now(), {
       idle: limits.idleMs,
       session: limits.sessionMs,
-      ...(end === undefined ? {} : { end: epochMillis(end) }),
+      where: circumstances.where,
+      ...(open ? { end: epochMillis(open.limits.end) } : {}),
+      ...(open?.start === undefined ? {} : { start: epochMillis(open.start) }),
     });
     if (evaluation.failures.length > 0) this.#options.onFailure(evaluation.failures);
     return decision;

@@ -12,14 +12,17 @@ import type { Authorizer, Question } from './authorize.ts';
 import type { Journal } from './journal.ts';
 import type { BrokerPort, Caller } from './ports.ts';
 import type { Registry } from './registry.ts';
+import type { Clock } from '../wire/units.ts';
+
+/** A difference of the two clocks that isn't drift: the wall clock was set. */
+export const CLOCK_SET_MS = 1_000;
 
 export interface LiveGrantsOptions {
   readonly registry: Registry;
   readonly authorizer: Authorizer;
   readonly broker: BrokerPort;
+  readonly clock: Clock;
   readonly journal: Journal;
-  /** Revision of the set in force. */
-  readonly revision: () => string | undefined;
 }
 
 export class LiveGrants {
@@ -33,19 +36,20 @@ export class LiveGrants {
   async authorize(question: Question): Promise<Decision> {
     const { registry, authorizer } = this.#options;
     const open = registry.grant(question.session);
-    const decision = await authorizer.authorize(question, open);
+    const decision = await authorizer.authorize(question, open && this.#settled(open));
     if (open && decision.decision === 'permit') this.#regranted(open, decision.grant);
     return decision;
   }
 
   /** The broker announces a session. Fault SESSION_LIMIT. */
   started(grant: Grant, progress: SessionProgress, { connection }: Caller): void {
-    const { registry, broker, revision } = this.#options;
-    if (!registry.started(grant, progress, connection))
+    const { registry, broker } = this.#options;
+    if (!registry.started(grant, progress, connection, this.#skew()))
       throw new Fault('SESSION_LIMIT', 'the session table is full');
     const revoked = registry.revoked(grant.session);
     if (revoked !== undefined) broker.revoke(grant.session, revoked);
-    else if (grant.revision !== revision()) this.#again(grant);
+    // What changed since it was decided reached no live session.
+    else this.#again(grant, true);
   }
 
   /** Decide every live session again that `concerns`, or all of them. */
@@ -67,10 +71,11 @@ export class LiveGrants {
     broker.revoke(session, reason);
   }
 
-  #again(grant: Grant): void {
+  /** `quiet`: tell the broker only of a change. */
+  #again(grant: Grant, quiet = false): void {
     const { registry, authorizer, broker } = this.#options;
     if (registry.revoked(grant.session) !== undefined) return;
-    const decision = authorizer.again(grant);
+    const decision = authorizer.again(this.#settled(grant));
     if (decision.decision === 'deny') {
       const reason = decision.refusal.reasons.join(' ');
       registry.revoke(grant.session, reason);
@@ -78,12 +83,37 @@ export class LiveGrants {
       return;
     }
     this.#regranted(grant, decision.grant);
-    broker.regrant(decision.grant);
+    if (!quiet || !same(grant, decision.grant)) broker.regrant(decision.grant);
   }
 
   #regranted(before: Grant, grant: Grant): void {
-    this.#options.registry.regranted(grant);
-    if (grant.actions.join() === before.actions.join()) return;
+    this.#options.registry.regranted(grant, this.#skew());
+    if (grant.actions.join() === before.actions.join() && grant.rung === before.rung) return;
     this.#options.journal.write('session.regranted', { grant, before: before.actions });
   }
+
+  #skew(): number {
+    const { clock } = this.#options;
+    return clock.now() - clock.monotonic();
+  }
+
+  /** The grant with its start and end by the wall clock of now: setting that neither ends nor prolongs a session. */
+  #settled(grant: Grant): Grant {
+    const before = this.#options.registry.skew(grant.session);
+    const moved = before === undefined ? 0 : Math.round(this.#skew() - before);
+    if (Math.abs(moved) < CLOCK_SET_MS) return grant;
+    const { start, limits } = grant;
+    return {
+      ...grant,
+      ...(start === undefined ? {} : { start: start + moved }),
+      limits: { ...limits, end: limits.end + moved },
+    };
+  }
+}
+
+/** Nothing that the broker goes by is another. */
+function same(a: Grant, b: Grant): boolean {
+  const parts = ({ actions, obligations, denials, limits, expiresAt, revision }: Grant): string =>
+    JSON.stringify([actions, obligations, denials, limits, expiresAt, revision]);
+  return parts(a) === parts(b);
 }

@@ -18,6 +18,8 @@ export const SETTLE = seconds(10);
 interface Live {
   grant: Grant;
   progress: SessionProgress;
+  /** Wall clock minus monotonic clock when the grant was decided: the grant's instants are of that wall clock. */
+  skew: number;
   /** The broker's connection that announced it. */
   connection: number;
   /** Set when it was revoked: said again until the broker reports its end. */
@@ -62,7 +64,7 @@ export class Registry {
   }
 
   /** False when the table is full. */
-  started(grant: Grant, progress: SessionProgress, connection: number): boolean {
+  started(grant: Grant, progress: SessionProgress, connection: number, skew = 0): boolean {
     const row = this.#live.get(grant.session);
     if (row) {
       row.grant = grant;
@@ -71,7 +73,7 @@ export class Registry {
       return true;
     }
     if (this.#live.size >= this.#limit) return false;
-    this.#live.set(grant.session, { grant, progress, connection });
+    this.#live.set(grant.session, { grant, progress, connection, skew });
     return true;
   }
 
@@ -80,9 +82,15 @@ export class Registry {
     if (row) row.progress = progress;
   }
 
-  regranted(grant: Grant): void {
+  regranted(grant: Grant, skew = 0): void {
     const row = this.#live.get(grant.session);
-    if (row) row.grant = grant;
+    if (!row) return;
+    row.grant = grant;
+    row.skew = skew;
+  }
+
+  skew(session: SessionId): number | undefined {
+    return this.#live.get(session)?.skew;
   }
 
   /** False when there is no such session. */

@@ -10,6 +10,7 @@ import type { Statement } from '../store/statement.ts';
 import type { Schema, Store } from '../store/store.ts';
 import { isFault } from '../wire/errors.ts';
 import type { Fault } from '../wire/errors.ts';
+import type { FactRow } from './facts.ts';
 
 /** Policy sets kept. */
 const POLICIES_KEPT = 8;
@@ -51,6 +52,11 @@ export const stateSchema: Schema = {
        name TEXT PRIMARY KEY,
        value TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;`,
+    // Reported facts, the latest of each kind (`facts.ts`).
+    `CREATE TABLE fact(
+       key TEXT PRIMARY KEY,
+       held TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;`,
   ],
 };
 
@@ -84,6 +90,8 @@ export type LifeRow = {
 };
 
 interface Statements {
+  readonly facts: Statement<[], FactRow>;
+  readonly putFact: Statement<[string, string]>;
   readonly hosts: Statement<[], HostRow>;
   readonly putHost: Statement<[string, string, number, string]>;
   readonly dropHost: Statement<[string]>;
@@ -109,6 +117,10 @@ export class StateStore {
     this.#store = store;
     this.#fault = fault;
     this.#statements = store && {
+      facts: store.prepare('SELECT key, held FROM fact ORDER BY key'),
+      putFact: store.prepare(
+        'INSERT INTO fact VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET held = excluded.held',
+      ),
       hosts: store.prepare('SELECT mac, observation, last, told FROM host ORDER BY last'),
       putHost: store.prepare(
         'INSERT INTO host VALUES (?, ?, ?, ?) ON CONFLICT(mac) DO UPDATE SET observation = excluded.observation, last = excluded.last, told = excluded.told',
@@ -165,6 +177,16 @@ export class StateStore {
   saveEndpoints(rows: readonly EndpointRow[]): boolean {
     return this.#write((s) => {
       for (const row of rows) s.putEndpoint.run(row.peer, row.address, row.port, row.seen);
+    });
+  }
+
+  facts(): FactRow[] {
+    return this.#try((s) => s.facts.all()) ?? [];
+  }
+
+  saveFacts(rows: readonly FactRow[]): boolean {
+    return this.#write((s) => {
+      for (const { key, held } of rows) s.putFact.run(key, held);
     });
   }
 

@@ -28,6 +28,8 @@ export class TunnelView {
   /** When sessions were pushed. */
   readonly #pushed = new Map<PeerId, MonotonicMillis>();
   #peers: readonly PeerStatus[] = [];
+  /** Addresses that peers' packets come from. */
+  readonly #outer = new Map<PeerId, string>();
   /** Undefined while it is reachable. */
   #lostAt: MonotonicMillis | undefined;
   readonly #waiting = new Map<PeerId, Set<() => void>>();
@@ -40,6 +42,11 @@ export class TunnelView {
     return this.#peers;
   }
 
+  /** The address that the peer's packets came from last. */
+  outer(peer: PeerId): string | undefined {
+    return this.#outer.get(peer);
+  }
+
   get reachable(): boolean {
     return this.#lostAt === undefined;
   }
@@ -48,6 +55,7 @@ export class TunnelView {
   status(peers: readonly PeerStatus[], asked: MonotonicMillis): void {
     this.#lostAt = undefined;
     this.#peers = peers;
+    for (const { peer, endpoint } of peers) if (endpoint) this.#outer.set(peer, endpoint.address);
     const sessions = new Map(peers.flatMap((p) => (p.session ? [[p.peer, p.session] as const] : [])));
     for (const [peer, at] of this.#pushed) {
       const session = this.#sessions.get(peer);
@@ -62,6 +70,7 @@ export class TunnelView {
   confirmed(session: TunnelSession, now: MonotonicMillis): void {
     this.#pushed.set(session.peer, now);
     this.#sessions.set(session.peer, session);
+    this.#outer.set(session.peer, session.endpoint.address);
     this.#wake(session.peer);
   }
 

@@ -19,6 +19,8 @@ export interface EngineAnswer {
   readonly allow: boolean;
   /** Ids of the policies that decided, sorted. */
   readonly determining: readonly string[];
+  /** A forbid took away what a permit gave. */
+  readonly overridden: boolean;
   /** Policies that could not be evaluated, sorted by id. */
   readonly errors: readonly { readonly policy: string; readonly detail: string }[];
 }
@@ -177,7 +179,8 @@ export class Engine {
     }
     const allow = forbids.length === 0 && permits.length > 0;
     errors.sort((a, b) => (a.policy < b.policy ? -1 : 1));
-    return { allow, determining: (allow ? permits : forbids).sort(), errors };
+    const overridden = forbids.length > 0 && permits.length > 0;
+    return { allow, determining: (allow ? permits : forbids).sort(), overridden, errors };
   }
 }
 

@@ -9,20 +9,25 @@
  * permitted the shortest, since the session ends for all of them. So a session lives on with what remains when a
  * permit goes.
  */
+import type { ErrorCode } from '../wire/errors.ts';
 import type { Decision } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
-import { after, millis } from '../wire/units.ts';
+import { after, epochMillis, millis } from '../wire/units.ts';
 import type { EpochMillis } from '../wire/units.ts';
 import { evaluate } from './evaluate.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { PolicySet } from './policy-set.ts';
 import type { AccessRequest } from './request.ts';
-import { nextMark } from './time-marks.ts';
+import { nextAge, nextMark } from './time-marks.ts';
 
 export interface DecisionLimits {
   /** Clocks of permits that have none of their own, ms. */
   readonly idle: number;
   readonly session: number;
+  /** When an open session began: what its absolute clock counts from. */
+  readonly start?: EpochMillis;
+  /** Where users authenticate again, for people. */
+  readonly where?: string;
   /** When an open session ends. A later decision may bring that nearer and never puts it off. */
   readonly end?: EpochMillis;
 }
@@ -39,6 +44,23 @@ function clock(
   return shortest;
 }
 
+/** The earliest instant at which the clock alone may change the answer. */
+function changeOf(set: PolicySet, request: AccessRequest, now: EpochMillis): EpochMillis | undefined {
+  const { authentication, changesAt, time } = request;
+  const known = authentication?.at ?? (authentication && now - authentication.age * 60_000);
+  const instants = [
+    nextMark(set.times, now, time),
+    known === undefined ? undefined : nextAge(set.ages, epochMillis(known), now),
+    changesAt === undefined || changesAt <= now ? undefined : changesAt,
+  ].filter((each) => each !== undefined);
+  return instants.length > 0 ? epochMillis(Math.min(...instants)) : undefined;
+}
+
+function refusalCode({ obligations, stepUps }: Evaluation): ErrorCode {
+  if (obligations.some(({ kind }) => kind === 'quarantine')) return 'DEVICE_QUARANTINED';
+  return stepUps.length > 0 ? 'STEP_UP_REQUIRED' : 'POLICY_DENIED';
+}
+
 export function decide(
   set: PolicySet,
   request: AccessRequest,
@@ -46,9 +68,11 @@ export function decide(
   now: EpochMillis,
   limits: DecisionLimits,
 ): { readonly decision: Decision; readonly evaluation: Evaluation } {
-  const evaluation = evaluate(set, request);
-  const { subject, target } = request;
+  const evaluation = evaluate(set, request, limits.where);
+  const { subject, target, ...facts } = request;
+  const change = changeOf(set, request, now);
   if (evaluation.permitted.length === 0) {
+    const { stepUps } = evaluation;
     return {
       evaluation,
       decision: {
@@ -57,18 +81,21 @@ export function decide(
           session,
           subject,
           target,
-          code: 'POLICY_DENIED',
+          code: refusalCode(evaluation),
           rules: [...evaluation.refusedBy],
           reasons: [...new Set(evaluation.denials.map((each) => each.reason))],
           revision: set.revision,
+          ...(stepUps.length > 0 ? { stepUp: [...stepUps] } : {}),
+          ...(change === undefined ? {} : { changesAt: change }),
+          facts,
         },
       },
     };
   }
   const idle = clock(set, evaluation, 'idle', limits.idle);
-  const whole = after(now, millis(clock(set, evaluation, 'session', limits.session)));
+  const start = limits.start ?? now;
+  const whole = after(start, millis(clock(set, evaluation, 'session', limits.session)));
   const end = Math.min(whole, limits.end ?? whole);
-  const change = nextMark(set.times, now, request.time) ?? end;
   return {
     evaluation,
     decision: {
@@ -80,10 +107,13 @@ export function decide(
         actions: [...evaluation.permitted],
         obligations: [...evaluation.obligations],
         limits: { idle, end },
-        expiresAt: Math.min(change, end),
+        expiresAt: Math.min(change ?? end, end),
         rules: [...evaluation.rules],
         denials: [...evaluation.denials],
         revision: set.revision,
+        start,
+        rung: evaluation.rung,
+        facts,
       },
     },
   };

@@ -23,7 +23,7 @@ import type { Place } from './examine.ts';
 import { BREAK_GLASS, clockOf, obligationKinds, stepUpOf, subjectOf } from './lint.ts';
 import type { ObligationKind, PolicySubject } from './lint.ts';
 import { schemaText } from './schema.ts';
-import { timeMarks } from './time-marks.ts';
+import { ageMarks, timeMarks } from './time-marks.ts';
 import type { TimeMarks } from './time-marks.ts';
 
 export interface Policy {
@@ -43,7 +43,13 @@ export interface Policy {
 
 /** What the set says of one action. `errors`: ids of policies that could not be evaluated. */
 export type Verdict =
-  | { readonly kind: 'answer'; readonly allow: boolean; readonly determining: readonly string[] }
+  | {
+      readonly kind: 'answer';
+      readonly allow: boolean;
+      readonly determining: readonly string[];
+      /** A forbid took away what a permit gave. */
+      readonly overridden: boolean;
+    }
   | { readonly kind: 'failed'; readonly policies: readonly string[]; readonly detail: string };
 
 function invalid(file: string, { line, column }: Place, policy: string, message: string): Fault {
@@ -81,6 +87,8 @@ export class PolicySet {
   readonly policies: ReadonlyMap<string, Policy>;
   /** Where in the day an answer may change. */
   readonly times: TimeMarks;
+  /** At which ages of an authentication, in minutes, it may. */
+  readonly ages: TimeMarks;
   readonly #actions: Engine;
   readonly #obligations: Engine;
   readonly #breakGlass: Engine;
@@ -98,7 +106,9 @@ export class PolicySet {
     this.digest = createHash('sha256').update(text, 'utf8').update(schemaText, 'utf8').digest('hex');
     this.revision = revision ?? this.digest.slice(0, 12);
     this.policies = new Map([...parts].map(([id, { json }]) => [id, policyOf(id, json)]));
-    this.times = timeMarks([...parts.values()].map(({ json }) => json));
+    const all = [...parts.values()].map(({ json }) => json);
+    this.times = timeMarks(all);
+    this.ages = ageMarks(all);
     const about = (subject: PolicySubject): Map<string, PolicyJson> =>
       new Map(
         [...parts].filter(([, { json }]) => subjectOf(json) === subject).map(([id, { json }]) => [id, json]),
@@ -126,11 +136,11 @@ export class PolicySet {
   #ask(engine: Engine, question: Question, action: string): Verdict {
     if (this.#closed) return { kind: 'failed', policies: [], detail: 'the policy set is closed' };
     try {
-      const { allow, determining, errors } = engine.ask(question, action);
+      const { allow, determining, overridden, errors } = engine.ask(question, action);
       // Cedar skips a policy that fails, a forbid too. Here it is a failure of the whole question.
       const [first] = errors;
       if (first) return { kind: 'failed', policies: errors.map((each) => each.policy), detail: first.detail };
-      return { kind: 'answer', allow, determining };
+      return { kind: 'answer', allow, determining, overridden };
     } catch (cause) {
       return { kind: 'failed', policies: [], detail: cause instanceof Error ? cause.message : String(cause) };
     }

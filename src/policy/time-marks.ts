@@ -1,6 +1,7 @@
 /**
  * When an answer may change by the clock alone: the minutes of the day that a policy set compares with
- * `context.time.minute`, and whether it reads the weekday. Cedar's JSON policy format,
+ * `context.time.minute`, whether it reads the weekday, and the minutes it compares with
+ * `context.authentication.age`. Facts that end by themselves (a ticket, a shift) bring their own instant. Cedar's JSON policy format,
  * https://docs.cedarpolicy.com/policies/json-format.html
  *
  * Over-approximates: a mark where nothing changes costs one more decision. A use that isn't a comparison with a
@@ -88,6 +89,64 @@ export function timeMarks(policies: readonly PolicyJson[]): TimeMarks {
   if (everyMinute) return { kind: 'every-minute' };
   if (marks.size === 0) return { kind: 'never' };
   return { kind: 'marks', minutes: [...marks].sort((a, b) => a - b) };
+}
+
+/** `context.authentication.age`. */
+function isAge(value: unknown): boolean {
+  const age = isNode(value) ? access(value) : undefined;
+  if (!age || age.attr !== 'age' || !isNode(age.left)) return false;
+  const authentication = access(age.left);
+  return authentication?.attr === 'authentication' && isContext(authentication.left);
+}
+
+/** Ages in minutes that policies compare an authentication's with; a use of another kind makes each minute one. */
+export function ageMarks(policies: readonly PolicyJson[]): TimeMarks {
+  const marks = new Set<number>();
+  let everyMinute = false;
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      for (const item of value as unknown[]) walk(item);
+      return;
+    }
+    if (!isNode(value)) return;
+    for (const comparison of COMPARISONS) {
+      const sides = value[comparison];
+      if (!isNode(sides)) continue;
+      const [left, right] = [sides['left'], sides['right']];
+      const number = isAge(left) ? literal(right) : isAge(right) ? literal(left) : undefined;
+      if (number === undefined) continue;
+      for (const mark of [number, number + 1]) if (mark > 0) marks.add(mark);
+      return;
+    }
+    const read = access(value);
+    if (read && isContext(read.left) && read.attr !== 'authentication') return;
+    if (read && isAuthentication(read.left) && read.attr !== 'age') return;
+    const tested = value['has'];
+    if (isNode(tested) && isContext(tested['left'])) return;
+    if (isAge(value) || isAuthentication(value) || isContext(value)) {
+      everyMinute = true;
+      return;
+    }
+    for (const child of Object.values(value)) walk(child);
+  };
+  for (const { conditions } of policies) walk(conditions);
+  if (everyMinute) return { kind: 'every-minute' };
+  if (marks.size === 0) return { kind: 'never' };
+  return { kind: 'marks', minutes: [...marks].sort((a, b) => a - b) };
+}
+
+/** `context.authentication` as a whole. */
+function isAuthentication(value: unknown): boolean {
+  const read = isNode(value) ? access(value) : undefined;
+  return read?.attr === 'authentication' && isContext(read.left);
+}
+
+/** The first instant after `now` at which an authentication of `at` has an age that may change an answer. */
+export function nextAge(marks: TimeMarks, at: EpochMillis, now: EpochMillis): EpochMillis | undefined {
+  if (marks.kind === 'never') return undefined;
+  const age = Math.floor((now - at) / MINUTE_MS);
+  const next = marks.kind === 'marks' ? marks.minutes.find((mark) => mark > age) : age + 1;
+  return next === undefined ? undefined : after(at, minutes(next));
 }
 
 /** The first instant after `now` at which an answer may differ, when it can. */

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { action, kexMode } from './action.ts';
 import { endpoint } from './address.ts';
+import { fact } from './facts.ts';
 import { grant, refusal, subject, target } from './grant.ts';
 import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStatus, review } from './life.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
@@ -140,6 +141,8 @@ const kinds = {
   'offline.changed': z.strictObject({ offline: offlineStatus }),
   /** Records that follow were kept in the emergency journal of `process` while the log could not be written. */
   'journal.replayed': z.strictObject({ process: processName, records: z.number().int().positive() }),
+  /** Something was reported of a user or a user's device that hadn't been known so. `by`: who said it. */
+  'fact.reported': z.strictObject({ fact, by: z.string() }),
   /** An operator did something on the local page or the command line. */
   'operator.action': z.strictObject({
     operator: z.string(),

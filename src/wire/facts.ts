@@ -64,6 +64,8 @@ export const finding = z.strictObject({
   /** By when; from then on it counts as `then`. Without it there is nothing worse to come. */
   due: instant.optional(),
   then: findingLevel.optional(),
+  /** `due` in the site's own time, for people: "Tue 24 Nov, 14:00". */
+  by: z.string().max(40).optional(),
 });
 export type Finding = z.infer<typeof finding>;
 

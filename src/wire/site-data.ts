@@ -79,7 +79,7 @@ export const clinicalSignals = {
   },
   tamper: {
     fail: 'critical',
-    unknown: 'major',
+    unknown: 'minor',
     weight: 100,
     fix: 'The device was tampered with: leave it as it is and call security.',
   },

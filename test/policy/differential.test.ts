@@ -174,7 +174,8 @@ void t.test('the shipped set, its questions checked against the schema by cedar-
         allow: decision === 'allow',
         determining: diagnostics.reason.toSorted(),
       };
-      if (JSON.stringify(verdict) !== JSON.stringify(said) || diagnostics.errors.length > 0) differences++;
+      const mine = verdict.kind === 'answer' ? { ...verdict, overridden: undefined } : verdict;
+      if (JSON.stringify(mine) !== JSON.stringify(said) || diagnostics.errors.length > 0) differences++;
     }
   }
   t.equal(differences, 0);
