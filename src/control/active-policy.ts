@@ -1,5 +1,5 @@
 /**
- * The policy set in force. Replaced whole or not at all: a new text is read, checked and made ready before the
+ * The policy set in force where it is a plain file: unsigned, for a gateway that stands alone. Replaced whole or not at all: a new text is read, checked and made ready before the
  * old set stops deciding.
  *
  * A file that is wrong when control starts doesn't leave the gateway without decisions: the set that was in force
@@ -10,13 +10,9 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import type { AuditBody } from '../wire/audit-event.ts';
 import { Fault, isFault } from '../wire/errors.ts';
 import type { EpochMillis } from '../wire/units.ts';
+import type { PolicyStatus } from '../wire/messages.ts';
+import type { PolicyFinding, PolicySource, Reload } from './policy-source.ts';
 import type { StateStore } from './state-store.ts';
-
-export type Reload =
-  | { readonly kind: 'activated'; readonly event: AuditBody<'policy.activated'> }
-  | { readonly kind: 'unchanged' }
-  /** The set in force stays. */
-  | { readonly kind: 'refused'; readonly fault: Fault };
 
 export interface ActivePolicyOptions {
   /** The configured file, for messages. */
@@ -25,7 +21,10 @@ export interface ActivePolicyOptions {
   readonly store: StateStore;
 }
 
-export class ActivePolicy {
+export class ActivePolicy implements PolicySource {
+  readonly mode = 'file';
+  readonly site = undefined;
+  readonly directory = undefined;
   readonly #options: ActivePolicyOptions;
   #set: PolicySet | undefined;
   #fault: Fault | undefined;
@@ -38,9 +37,25 @@ export class ActivePolicy {
     return this.#set;
   }
 
-  /** Why the file isn't what is in force; undefined when it is. */
-  get fault(): Fault | undefined {
-    return this.#fault;
+  install(): Reload {
+    return { kind: 'refused', fault: new Fault('BUNDLE_NO_KEYS') };
+  }
+
+  status(): PolicyStatus {
+    return {
+      mode: 'file',
+      ...(this.#set ? { revision: this.#set.revision } : {}),
+      signers: [],
+      faults: this.#fault ? [this.#fault.message] : [],
+    };
+  }
+
+  finding(): PolicyFinding {
+    const set = this.#set;
+    const inForce = set ? `Revision ${set.revision}, ${set.policies.size} policies.` : 'No policy set.';
+    return this.#fault
+      ? { level: 'critical', text: `The set in force stays: ${inForce} ${this.#fault.message}` }
+      : { level: 'ok', text: inForce };
   }
 
   /** Load the file, or else the set that was in force last. Fault POLICY_INVALID when there is neither. */

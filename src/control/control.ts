@@ -6,25 +6,45 @@
  * Works alone: nothing in here needs anything outside the gateway. Other processes may come and go in any order;
  * the health list says which are there.
  */
-import type { AuditBody } from '../wire/audit-event.ts';
 import type { Config } from '../wire/config.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { Overview, TunnelSession } from '../wire/messages.ts';
+import type { SiteData } from '../wire/site-data.ts';
 import { ActivePolicy } from './active-policy.ts';
 import { Authorizer } from './authorize.ts';
+import { BundlePolicy } from './bundle-policy.ts';
+import { Circumstances, noExits } from './circumstances.ts';
 import { Directory } from './directory.ts';
 import { Endpoints } from './endpoints.ts';
+import { FactStore } from './facts.ts';
 import { coreHandlers } from './handlers.ts';
 import { HealthList } from './health.ts';
 import { Inventory } from './inventory.ts';
 import { Journal } from './journal.ts';
-import { LiveGrants } from './live-grants.ts';
+import { CLOCK_SET_MS, LiveGrants } from './live-grants.ts';
 import { Neighbours } from './neighbours.ts';
 import { OwnHealth } from './own-health.ts';
+import { PolicyDesk } from './policy-desk.ts';
+import type { PolicySource } from './policy-source.ts';
 import type { Caller, ControlHandlers, Ports } from './ports.ts';
 import { Registry } from './registry.ts';
+import { reportHandlers, Reports } from './reports.ts';
 import type { StateStore } from './state-store.ts';
 import { TunnelView } from './tunnel-view.ts';
+
+/** Signed bundles where signers are pinned, else the plain file. Fault SIGNER_INVALID. */
+function sourceOf(config: Config, ports: Ports, store: StateStore): PolicySource {
+  const { bundles, clock } = ports;
+  if (!bundles) return new ActivePolicy({ file: config.policy.file ?? '', read: ports.readPolicy, store });
+  const { site, overlay } = config;
+  return new BundlePolicy({
+    ...bundles,
+    clock,
+    site: site.id,
+    overlay: overlay.resources,
+    configured: config,
+  });
+}
 
 export class Control {
   readonly handlers: ControlHandlers;
@@ -39,10 +59,14 @@ export class Control {
   readonly #health: HealthList;
   readonly #ownHealth: OwnHealth;
   readonly #journal: Journal;
-  readonly #policy: ActivePolicy;
+  readonly #policy: PolicySource;
+  readonly #desk: PolicyDesk;
   readonly #neighbours: Neighbours;
+  readonly #facts: FactStore;
+  readonly #circumstances: Circumstances;
   readonly #grants: LiveGrants;
   readonly #startedAt: number;
+  #clockSkew: number;
 
   /** Fault POLICY_INVALID when there is no policy set to decide with. */
   constructor(config: Config, ports: Ports, store: StateStore) {
@@ -51,6 +75,7 @@ export class Control {
     this.#ports = ports;
     this.#store = store;
     this.#startedAt = clock.now();
+    this.#clockSkew = clock.now() - clock.monotonic();
     this.#directory = new Directory(config);
     this.#tunnel = new TunnelView(clock.monotonic());
     this.#registry = new Registry(config.broker.limits.sessions);
@@ -58,7 +83,7 @@ export class Control {
     this.#endpoints = new Endpoints(this.#directory, store);
     this.#health = new HealthList(clock);
     this.#journal = new Journal(ports.audit, clock, ports.log);
-    this.#policy = new ActivePolicy({ file: config.policy.file ?? '', read: ports.readPolicy, store });
+    this.#policy = sourceOf(config, ports, store);
     this.#ownHealth = new OwnHealth({
       clock,
       health: this.#health,
@@ -73,11 +98,27 @@ export class Control {
       endpoints: this.#endpoints,
       health: this.#health,
     });
+    this.#facts = new FactStore({
+      clock,
+      store,
+      known: (about) =>
+        'peer' in about ? this.#directory.peers.has(about.peer) : this.#directory.users.has(about.user),
+      rules: () => this.#site().posture,
+    });
+    this.#circumstances = new Circumstances({
+      ports,
+      facts: this.#facts,
+      site: () => this.#site(),
+      siteId: config.site.id,
+      outer: (peer) => this.#tunnel.outer(peer),
+      exits: noExits,
+    });
     const authorizer = new Authorizer({
       ports,
       directory: this.#directory,
       limits: config.broker.limits,
       tunnel: this.#tunnel,
+      circumstances: this.#circumstances,
       refresh: () => this.#neighbours.refresh(),
       policy: () => this.#policy.set,
       onFailure: (failures) => this.#evaluationFailed(failures),
@@ -86,11 +127,21 @@ export class Control {
       registry: this.#registry,
       authorizer,
       broker: ports.broker,
+      clock,
       journal: this.#journal,
-      revision: () => this.#policy.set?.revision,
     });
     this.#journal.write('process.start', { process: 'control', version: ports.version });
-    this.#activated(this.#policy.start(clock.now()));
+    this.#desk = new PolicyDesk({
+      ports,
+      source: this.#policy,
+      directory: this.#directory,
+      inventory: this.#inventory,
+      grants: this.#grants,
+      journal: this.#journal,
+      health: this.#ownHealth,
+      file: config.policy.bundle ?? config.policy.file ?? '',
+    });
+    this.#desk.start(clock.now());
     this.#health.set('control.coordinator', 'ok', 'standalone: no coordinator configured');
     this.#ownHealth.update();
     this.handlers = {
@@ -103,6 +154,14 @@ export class Control {
         inventory: this.#inventory,
         overview: () => this.overview(),
       }),
+      ...this.#desk.handlers(),
+      ...reportHandlers(
+        new Reports({
+          facts: this.#facts,
+          journal: this.#journal,
+          reconsider: (concerns) => this.#grants.reconsider(concerns),
+        }),
+      ),
     };
   }
 
@@ -141,21 +200,7 @@ export class Control {
 
   /** Read the policy file again, and decide every open session again when it changed. */
   reloadPolicy(operator: string): void {
-    const reload = this.#policy.reload(this.#ports.clock.now());
-    const refused = reload.kind === 'refused';
-    this.#journal.write('operator.action', {
-      operator,
-      verb: 'policy.reload',
-      object: this.#config.policy.file ?? '',
-      outcome: refused ? 'refused' : 'done',
-    });
-    if (refused)
-      this.#ports.log.error({ err: reload.fault }, 'the policy file is not valid; the set in force stays');
-    if (reload.kind === 'activated') {
-      this.#activated(reload.event);
-      this.#grants.reconsider();
-    }
-    this.#ownHealth.update();
+    this.#desk.reload(operator);
   }
 
   /** End a live session now. Fault SESSION_UNKNOWN. */
@@ -187,7 +232,9 @@ export class Control {
     this.#sweep();
     for (const event of this.#inventory.tick()) this.#journal.write('device.observed', event);
     this.#endpoints.flush();
+    this.#facts.flush();
     await this.#neighbours.poll();
+    this.#drifted();
     this.#ownHealth.update();
     for (const change of this.#health.changes()) {
       this.#journal.write('health.changed', change);
@@ -208,6 +255,15 @@ export class Control {
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────
 
+  /** Decide again where a fact changed that nobody reports: the wall clock was set, a peer comes from elsewhere. */
+  #drifted(): void {
+    const { clock } = this.#ports;
+    const skew = clock.now() - clock.monotonic();
+    const clockSet = Math.abs(skew - this.#clockSkew) >= CLOCK_SET_MS;
+    this.#clockSkew = skew;
+    this.#grants.reconsider(({ subject }) => clockSet || this.#circumstances.moved(subject.peer));
+  }
+
   /** Write the end of sessions that went down with their broker. */
   #sweep(): void {
     const { clock, log } = this.#ports;
@@ -221,9 +277,9 @@ export class Control {
     }
   }
 
-  #activated(event: AuditBody<'policy.activated'>): void {
-    this.#journal.write('policy.activated', event);
-    this.#ports.log.info({ revision: event.revision, policies: event.policies }, 'policy activated');
+  /** What policy reads of the site besides the set. */
+  #site(): SiteData {
+    return this.#config.siteData;
   }
 
   #evaluationFailed(failures: readonly string[]): void {

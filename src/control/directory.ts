@@ -1,5 +1,6 @@
 /**
- * The desired state: peers, users, devices and resources as configured, indexed for looking up.
+ * The desired state: peers, users, devices and resources, indexed for looking up. Peers are the configuration's; the
+ * rest is too, unless a policy bundle brought a directory, which replaces it as a whole while everything runs.
  *
  * A source address inside the tunnel belongs to the peer with the longest matching prefix of its allowed IPs, as
  * in WireGuard's own cryptokey routing; the tunnel has already checked that the packet came from that peer.
@@ -22,24 +23,26 @@ function covers({ base, length }: Prefix, address: Uint8Array): boolean {
   return true;
 }
 
+/** What can be replaced. */
+export type Lists = Pick<Config, 'users' | 'devices' | 'resources'>;
+
+const byId = <Row extends { readonly id: string }>(rows: readonly Row[]): ReadonlyMap<string, Row> =>
+  new Map(rows.map((row) => [row.id, row]));
+
 export class Directory {
   readonly peers: ReadonlyMap<string, PeerConfig>;
-  readonly users: ReadonlyMap<string, UserConfig>;
-  readonly devices: ReadonlyMap<string, DeviceConfig>;
-  readonly resources: ReadonlyMap<string, ResourceConfig>;
+  readonly #configured: Lists;
   readonly #hosts = new Map<string, PeerConfig>();
   readonly #prefixes: readonly Prefix[];
-  readonly #deviceByAddress = new Map<string, DeviceConfig>();
+  #users: ReadonlyMap<string, UserConfig> = new Map();
+  #devices: ReadonlyMap<string, DeviceConfig> = new Map();
+  #resources: ReadonlyMap<string, ResourceConfig> = new Map();
+  #deviceByAddress: ReadonlyMap<string, DeviceConfig> = new Map();
 
-  constructor(config: Pick<Config, 'peers' | 'users' | 'devices' | 'resources'>) {
-    this.peers = new Map(config.peers.map((p) => [p.id, p]));
-    this.users = new Map(config.users.map((u) => [u.id, u]));
-    this.devices = new Map(config.devices.map((d) => [d.id, d]));
-    this.resources = new Map(config.resources.map((r) => [r.id, r]));
-    for (const device of config.devices) {
-      const address = canonical(device.address);
-      if (address !== undefined) this.#deviceByAddress.set(address, device);
-    }
+  constructor(config: Pick<Config, 'peers'> & Lists) {
+    this.peers = byId(config.peers);
+    this.#configured = config;
+    this.replace(undefined);
     const prefixes: Prefix[] = [];
     for (const peer of config.peers) {
       for (const prefix of peer.allowedIps) {
@@ -51,6 +54,32 @@ export class Directory {
       }
     }
     this.#prefixes = prefixes.sort((a, b) => b.length - a.length);
+  }
+
+  get users(): ReadonlyMap<string, UserConfig> {
+    return this.#users;
+  }
+
+  get devices(): ReadonlyMap<string, DeviceConfig> {
+    return this.#devices;
+  }
+
+  get resources(): ReadonlyMap<string, ResourceConfig> {
+    return this.#resources;
+  }
+
+  /** Take these lists instead, or (undefined) the configured ones again. */
+  replace(lists: Lists | undefined): void {
+    const { users, devices, resources } = lists ?? this.#configured;
+    this.#users = byId(users);
+    this.#devices = byId(devices);
+    this.#resources = byId(resources);
+    this.#deviceByAddress = new Map(
+      devices.flatMap((device) => {
+        const address = canonical(device.address);
+        return address === undefined ? [] : [[address, device] as const];
+      }),
+    );
   }
 
   /** The peer that may use `address` as its source. */

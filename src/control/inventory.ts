@@ -130,6 +130,11 @@ export class Inventory {
     return events;
   }
 
+  /** The directory was replaced: match hosts and devices anew. */
+  directoryChanged(): void {
+    for (const host of this.#hosts.values()) host.device = this.#device(host.observation);
+  }
+
   /** Write everything, at the end. */
   flush(): void {
     this.#save(() => true);

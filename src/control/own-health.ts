@@ -4,9 +4,9 @@
  */
 import { between, seconds } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
-import type { ActivePolicy } from './active-policy.ts';
 import type { HealthList, Level, OwnItem } from './health.ts';
 import type { Journal } from './journal.ts';
+import type { PolicySource } from './policy-source.ts';
 import type { StateStore } from './state-store.ts';
 
 /** How long failed evaluations stay on the health list. */
@@ -20,7 +20,7 @@ export interface Finding {
 export interface OwnHealthOptions {
   readonly clock: Clock;
   readonly health: HealthList;
-  readonly policy: ActivePolicy;
+  readonly policy: PolicySource;
   readonly store: StateStore;
   readonly journal: Journal;
 }
@@ -56,10 +56,8 @@ export class OwnHealth {
   }
 
   #policy(): Finding {
-    const { set, fault } = this.#options.policy;
-    const inForce = set ? `Revision ${set.revision}, ${set.policies.size} policies.` : 'No policy set.';
-    if (fault) return { level: 'critical', text: `The set in force stays: ${inForce} ${fault.message}` };
-    return { level: 'ok', text: inForce };
+    const { policy, clock } = this.#options;
+    return policy.finding(clock.now());
   }
 
   #decisions(): Finding {

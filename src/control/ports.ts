@@ -10,6 +10,7 @@ import type { Grant } from '../wire/grant.ts';
 import type { PeerId, SessionId } from '../wire/ids.ts';
 import type { auditVerbs, controlVerbs, tunnelVerbs } from '../wire/messages.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
+import type { BundlePorts } from './bundle-policy.ts';
 
 export interface Log {
   debug(fields: Readonly<Record<string, unknown>>, text: string): void;
@@ -39,6 +40,8 @@ export interface AuditPort {
 export interface BrokerPort {
   revoke(session: SessionId, reason: string): void;
   regrant(grant: Grant): void;
+  /** What is published is another now; the broker asks for it. */
+  directoryChanged(): void;
 }
 
 export interface Ports {
@@ -47,6 +50,8 @@ export interface Ports {
   readonly localTime: (at: EpochMillis) => LocalTime;
   /** The text of the policy file. Throws what the file system says. */
   readonly readPolicy: () => string;
+  /** Where the configuration pins signers: then there is no policy file. */
+  readonly bundles?: BundlePorts;
   readonly tunnel: TunnelPort;
   readonly audit: AuditPort;
   readonly broker: BrokerPort;

@@ -27,6 +27,7 @@ import {
   tunnelPushes,
   tunnelVerbs,
 } from '../wire/messages.ts';
+import { openBundles } from './policy-bundles.ts';
 
 const TICK_MS = 1_000;
 /** How long the audit log is asked how it is, and given to take events at the end. */
@@ -64,6 +65,8 @@ runProcess('control', async ({ config, log, clock }) => {
     onPush: (_event, session) => control.tunnelSession(session),
   });
 
+  // Nobody is there to be told before the socket is served; the broker asks when it connects.
+  let tellDirectory = (): void => undefined;
   const ports: Ports = {
     clock,
     log,
@@ -74,6 +77,7 @@ runProcess('control', async ({ config, log, clock }) => {
     },
     delay: (ms) => delay(ms, undefined, { ref: false }),
     readPolicy: () => readFileSync(config.policy.file ?? '', 'utf8'),
+    ...(config.policy.keys.length > 0 ? { bundles: openBundles(config, log) } : {}),
     tunnel: {
       status: (timeoutMs) => tunnel.call('tunnel.status', {}, { timeoutMs }),
       hint: async (peer, endpoint) => {
@@ -90,6 +94,7 @@ runProcess('control', async ({ config, log, clock }) => {
     broker: {
       revoke: (session, reason) => server.push('session.revoke', { session, reason }, 'broker'),
       regrant: (grant) => server.push('session.regrant', { grant }, 'broker'),
+      directoryChanged: () => tellDirectory(),
     },
   };
   const control = new Control(config, ports, state);
@@ -109,12 +114,18 @@ runProcess('control', async ({ config, log, clock }) => {
       'sensor.observed': ['sensor'],
       'operator.overview': ['operator'],
       'operator.revoke': ['operator'],
+      'broker.directory': ['broker'],
+      'operator.policy.install': ['operator'],
+      'operator.policy.status': ['operator'],
+      'operator.facts': ['operator'],
     },
     uids: config.uids,
     handlers: control.handlers,
     log,
     onDisconnect: (caller) => control.callerGone(caller),
   });
+
+  tellDirectory = () => server.push('directory.changed', {}, 'broker');
 
   const page = await startStatus({
     listen: config.status.listen,

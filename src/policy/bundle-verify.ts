@@ -90,3 +90,14 @@ export function verifyBundle(bytes: Uint8Array, { pinned, retired }: KnownSigner
   if (missing !== undefined) throw new Fault('BUNDLE_ROTATION', missing);
   return { content: read, digest: contentDigest(content), signers, ...(keys ? { keys } : {}) };
 }
+
+/** Pinned signers, of their texts. Fault SIGNER_INVALID names which. */
+export function readSigners(texts: readonly { readonly text: string; readonly from: string }[]): Signers {
+  return signerMap(
+    texts.map(({ text, from }) => {
+      const signer = Signer.fromText(text.trim());
+      if (!signer) throw new Fault('SIGNER_INVALID', `${from}: not a signer's public key`);
+      return signer;
+    }),
+  );
+}

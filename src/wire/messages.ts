@@ -8,6 +8,9 @@ import { z } from 'zod';
 import { kexPolicy } from './action.ts';
 import { endpoint, port } from './address.ts';
 import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-event.ts';
+import { MAX_BUNDLE_BYTES } from './bundle.ts';
+import { devicesSchema, resourcesSchema } from './config.ts';
+import { fact } from './facts.ts';
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
 import { peerId, resourceId, sessionId } from './ids.ts';
@@ -179,6 +182,10 @@ export const lifeVerbs = {
     z.strictObject({ request: requestId, approve: z.boolean(), note: z.string().max(300) }),
     z.strictObject({ request: accessRequest }),
   ),
+  'request.end': verb(
+    z.strictObject({ request: requestId, reason: sentence }),
+    z.strictObject({ request: accessRequest }),
+  ),
   'review.close': verb(
     z.strictObject({
       review: reviewId,
@@ -197,6 +204,37 @@ export const lifeVerbs = {
   ),
 } as const;
 
+/** A bundle as `operator.policy.status` tells of it. */
+const bundleSummary = z.strictObject({
+  revision: z.number().int(),
+  /** SHA-256 of its content, hexadecimal. */
+  digest: z.string(),
+  activated: z.number().int(),
+  notBefore: z.number().int(),
+  notAfter: z.number().int(),
+  /** Of the one in force. */
+  policies: z.number().int().optional(),
+  signers: z.array(z.string()),
+});
+export type BundleSummary = z.infer<typeof bundleSummary>;
+
+/** How policy comes to this gateway, and what decides. */
+export const policyStatus = z.strictObject({
+  mode: z.enum(['file', 'bundle']),
+  /** What grants name; absent while nothing decides. */
+  revision: z.string().optional(),
+  active: bundleSummary.optional(),
+  /** The one in force before it. */
+  previous: bundleSummary.optional(),
+  /** Highest revision ever seen here. */
+  highest: z.number().int().optional(),
+  /** Signers that count now, by id. */
+  signers: z.array(z.string()),
+  /** What is wrong, in words; empty in good order. */
+  faults: z.array(z.string()),
+});
+export type PolicyStatus = z.infer<typeof policyStatus>;
+
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
   /** May the peer at `source` open a session on `resource`? Always answers with a decision. */
@@ -213,7 +251,17 @@ export const controlVerbs = {
     z.strictObject({ hosts: z.array(hostObservation).max(256), health: z.array(healthItem) }),
     nothing,
   ),
+  /** What the broker publishes now: asked for when it connects, and again at every `directory.changed`. */
+  'broker.directory': verb(nothing, z.strictObject({ devices: devicesSchema, resources: resourcesSchema })),
+  /** Verify and activate a policy bundle (its bytes in base64). Answers with what decides then. */
+  'operator.policy.install': verb(
+    z.strictObject({ bundle: z.base64().max(Math.ceil(MAX_BUNDLE_BYTES / 3) * 4) }),
+    policyStatus,
+  ),
+  'operator.policy.status': verb(nothing, policyStatus),
   'operator.overview': verb(nothing, overview),
+  /** Facts of users and their devices, each in place of what was known; live sessions are decided again at once. */
+  'operator.facts': verb(z.strictObject({ facts: z.array(fact).min(1).max(64) }), nothing),
   /** End a live session now. */
   'operator.revoke': verb(
     z.strictObject({ session: sessionId, reason: z.string().min(1).max(200) }),
@@ -224,6 +272,7 @@ export const controlVerbs = {
 export const controlPushes = {
   'session.revoke': z.strictObject({ session: sessionId, reason: z.string() }),
   'session.regrant': z.strictObject({ grant }),
+  'directory.changed': nothing,
 } as const;
 
 export type Verbs = Record<string, { request: z.ZodType; answer: z.ZodType }>;

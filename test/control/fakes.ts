@@ -1,4 +1,5 @@
 /** The control room with everything around it faked: a clock that is turned by hand, processes that are objects. */
+import type { BundlePorts } from '../../src/control/bundle-policy.ts';
 import type { Ports, TunnelStatus } from '../../src/control/ports.ts';
 import { StateStore } from '../../src/control/state-store.ts';
 import type { LocalTime } from '../../src/policy/request.ts';
@@ -99,6 +100,8 @@ export interface World {
   time: LocalTime;
   readonly events: AuditEvent[];
   readonly hints: string[];
+  /** How often the broker was told that what is published changed. */
+  directories: number;
   readonly pushed: {
     readonly event: 'revoke' | 'regrant';
     readonly session: SessionId;
@@ -169,6 +172,8 @@ export interface WorldOptions {
   readonly config?: Config;
   readonly store?: StateStore;
   readonly policyText?: string;
+  /** Signed bundles instead of the policy text. */
+  readonly bundles?: BundlePorts;
   /** By default no time passes in waiting. */
   readonly delay?: () => Promise<void>;
 }
@@ -185,6 +190,7 @@ export function world(options: WorldOptions = {}): World {
     localTime: () => w.time,
     delay: options.delay ?? (() => Promise.resolve()),
     readPolicy: () => w.policyText,
+    ...(options.bundles ? { bundles: options.bundles } : {}),
     tunnel: {
       status: async () => {
         if (typeof w.tunnel === 'string') throw new Fault(w.tunnel);
@@ -209,6 +215,7 @@ export function world(options: WorldOptions = {}): World {
     broker: {
       revoke: (session, reason) => w.pushed.push({ event: 'revoke', session, body: reason }),
       regrant: (grant) => w.pushed.push({ event: 'regrant', session: grant.session, body: grant }),
+      directoryChanged: () => void w.directories++,
     },
   };
   const w: Omit<World, 'control'> & { control?: Control } = {
@@ -220,6 +227,7 @@ export function world(options: WorldOptions = {}): World {
     time: { minute: 600, weekday: 3 },
     events,
     hints: [],
+    directories: 0,
     pushed: [],
     of: (kind) => events.flatMap((e) => (e.kind === kind ? [e.body as never] : [])),
     tick: async () => {
