@@ -22,6 +22,8 @@
  */
 import { action } from '../wire/action.ts';
 import type { Action } from '../wire/action.ts';
+import { isErrorCode } from '../wire/errors.ts';
+import { rungs } from '../wire/grant.ts';
 import { clockOf, obligationKinds } from './lint.ts';
 import type { ObligationKind } from './lint.ts';
 
@@ -48,6 +50,8 @@ export type ProblemName =
   | 'bad-fact'
   | 'no-cases';
 
+type Rung = (typeof rungs)[number];
+
 /** One fact as it is written, and where. */
 export interface Cell {
   readonly text: string;
@@ -71,6 +75,12 @@ export interface Expected {
   /** The two clocks, ms. */
   readonly session?: number;
   readonly idle?: number;
+  /** Whether the user may break the glass here; the scenario is a fact. */
+  readonly glass?: boolean;
+  /** Of a refusal: its code. */
+  readonly code?: string;
+  /** How far up the ladder. */
+  readonly rung?: Rung;
   /** When the answer may change, as `when` is written. */
   readonly until?: Cell;
 }
@@ -126,6 +136,9 @@ const readings: Readings = {
     return words && obligationKinds.filter((word) => words.includes(word));
   },
   says: ({ text }) => listOf(text, ';'),
+  glass: ({ text }) => (text === 'yes' ? true : text === 'no' ? false : undefined),
+  code: ({ text }) => (isErrorCode(text) ? text : undefined),
+  rung: ({ text }) => rungs.find((rung) => rung === text),
   session: ({ text }) => clockOf(text),
   idle: ({ text }) => clockOf(text),
   until: (cell) => cell,
@@ -139,6 +152,9 @@ export const expectations: Readonly<Record<string, { field: keyof Expected; form
   because: { field: 'because', form: 'parts of reasons, with ; between them' },
   advice: { field: 'advice', form: `obligations (${obligationKinds.join(', ')}) or "-"` },
   says: { field: 'says', form: 'parts of texts, with ; between them' },
+  'may break the glass': { field: 'glass', form: 'yes or no' },
+  'refused with': { field: 'code', form: 'a code of the error table' },
+  rung: { field: 'rung', form: rungs.join(', ') },
   session: { field: 'session', form: 'a time such as "12h"' },
   idle: { field: 'idle', form: 'a time such as "15m"' },
   until: { field: 'until', form: 'a time such as "Wed 17:00", or "end"' },

@@ -4,6 +4,7 @@
  */
 import { sessionId } from '../wire/ids.ts';
 import { decide } from './decide.ts';
+import { evaluateBreakGlass } from './evaluate.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { PolicySet } from './policy-set.ts';
 import { isFact, readInstant, requestOf } from './table-facts.ts';
@@ -82,6 +83,9 @@ function differencesOf(expected: Expected, decided: ReturnType<typeof decide>, n
     const instant = until.text === 'end' ? grant?.limits.end : readInstant(until.text);
     times('until', instant === undefined ? until.text : local(instant), grant && local(grant.expiresAt));
   }
+  if (expected.rung) same('rung', [expected.rung], [evaluation.rung]);
+  if (expected.code)
+    same('refused with', [expected.code], decision.decision === 'deny' ? [decision.refusal.code] : []);
   if (evaluation.failures.length > 0)
     found.push({ what: 'evaluation', expected: 'no failure', found: evaluation.failures.join('; ') });
   return found;
@@ -97,11 +101,18 @@ export function runCase(
   if ('length' in asked) return asked;
   const decided = decide(set, asked.request, session, asked.now, LIMITS);
   const { evaluation } = decided;
+  const differences = differencesOf(each.expected, decided, asked.now);
+  const glass = evaluateBreakGlass(set, asked.request);
+  for (const id of glass.rules) used.add(id);
+  if (each.expected.glass !== undefined && each.expected.glass !== glass.allowed) {
+    const found = `${glass.allowed ? 'yes' : 'no'}: ${glass.reasons.join(' ')}`;
+    differences.push({ what: 'may break the glass', expected: each.expected.glass ? 'yes' : 'no', found });
+  }
   for (const id of [...evaluation.rules, ...evaluation.refusedBy, ...evaluation.obligedBy]) used.add(id);
   return {
     name: each.name,
     line: each.line,
-    differences: differencesOf(each.expected, decided, asked.now),
+    differences,
     why: reasonsOf(evaluation),
   };
 }
