@@ -18,6 +18,7 @@ import { actionsOf } from './compile.ts';
 import { examine } from './examine.ts';
 import type { Part, Place } from './examine.ts';
 import { subjectOf } from './lint.ts';
+import type { PolicySubject } from './lint.ts';
 import { loadPolicySet } from './policy-set.ts';
 import type { PolicySet } from './policy-set.ts';
 import { coverOf, covers, limits } from './region.ts';
@@ -85,7 +86,7 @@ interface Known {
   readonly id: string;
   readonly json: PolicyJson;
   readonly part: Part;
-  readonly about: 'actions' | 'obligations';
+  readonly about: PolicySubject;
   /** By action; an action whose cover is too wide to tell is missing. */
   readonly covers: ReadonlyMap<string, readonly Region[]>;
   readonly actions: readonly string[];
@@ -93,7 +94,8 @@ interface Known {
 
 function known(id: string, part: Part): Known {
   const { json } = part;
-  const about = subjectOf(json) === 'obligations' ? 'obligations' : 'actions';
+  const subject = subjectOf(json);
+  const about = subject === 'several' ? 'actions' : subject;
   const named = actionsOf(json)?.map((uid) => uid.id) ?? actions;
   const found = new Map<string, readonly Region[]>();
   for (const action of named) {

@@ -163,6 +163,13 @@ for (const name of signalNames) {
   const fact = facts.get(`signals.${name}`);
   if (fact) facts.set(name, fact);
 }
+// What is to be fixed, by its signal; the texts are the site's own.
+facts.set('findings', {
+  path: ['subject', 'posture', 'findings'],
+  form: 'signals with commas between them, or "-"',
+  read: (text) => listOf(text).map((signal) => ({ signal, level: 'minor', text: signal })),
+});
+facts.delete('subject.posture.findings');
 facts.set('user', id('subject.user'));
 facts.set('peer', id('subject.peer'));
 // The word is a group of facts as well; here it is the id of what is asked for, and the parts keep their names.
@@ -171,6 +178,19 @@ const ofDevice = id('target.device');
 facts.set('device', ofDevice);
 
 export const isFact = (name: string): boolean => facts.has(name);
+
+/** Values as the cells of a table: what isn't there is left out. */
+export function factsOf(
+  values: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>,
+): Map<string, Cell> {
+  const cells = new Map<string, Cell>();
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    const word = typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+    cells.set(name, { text: typeof value === 'object' ? value.join(', ') || '-' : word, line: 0 });
+  }
+  return cells;
+}
 
 /** What stands in for the parts of a group of which a table names some. */
 const wholes: Readonly<Record<string, () => Tree>> = {
