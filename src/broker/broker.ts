@@ -67,7 +67,8 @@ export class Broker {
   readonly #recorder: Recorder;
   readonly #admission: Admission;
   readonly #health = new BrokerHealth();
-  readonly #devices: ReadonlyMap<string, string>;
+  #devices: ReadonlyMap<string, string> = new Map();
+  #resources = 0;
   readonly #untold: { readonly progress: SessionProgress; readonly reason: string }[] = [];
   #controlConnected = false;
   #strangers = 0;
@@ -84,12 +85,18 @@ export class Broker {
       schedule,
       onTally: (peer, count) => this.#recordTally(peer, count),
     });
-    this.#devices = new Map(config.devices.map((device) => [device.id, device.address]));
+    this.publish(config.devices, config.resources.length);
   }
 
   /** Keep an event of the process itself for the log. */
   record(event: AuditEvent): void {
     if (!this.#recorder.add(event)) this.#options.log.error({ kind: event.kind }, 'a record was not kept');
+  }
+
+  /** What is published is this now: where its devices are, and how many resources. The listeners are the caller's. */
+  publish(devices: Config['devices'], resources: number): void {
+    this.#devices = new Map(devices.map((device) => [device.id, device.address]));
+    this.#resources = resources;
   }
 
   /** A connection reached the listener of `resource`. The socket is paused and allows half-open. */
@@ -182,7 +189,7 @@ export class Broker {
     const { config, clock, failingListeners } = this.#options;
     const facts = {
       listeners: failingListeners(),
-      resources: config.resources.length,
+      resources: this.#resources,
       controlConnected: this.#controlConnected,
       recorder: this.#recorder.state,
       sessions: this.#admission.taken.sessions,

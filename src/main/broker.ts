@@ -45,10 +45,14 @@ runProcess('broker', async ({ config, log, clock }) => {
     log,
     onPush: (event, body) => {
       if ('grant' in body) broker.regranted(body.grant);
-      else broker.revoked(body.session, body.reason);
+      else if ('session' in body) broker.revoked(body.session, body.reason);
+      else follow();
       log.debug({ event }, 'control pushed');
     },
-    onConnect: () => broker.controlConnected(),
+    onConnect: () => {
+      broker.controlConnected();
+      follow();
+    },
     onDisconnect: () => broker.controlDisconnected(),
   });
 
@@ -98,6 +102,16 @@ runProcess('broker', async ({ config, log, clock }) => {
     log,
     onChange: () => broker.tick(),
   });
+
+  /** Publish what control says is published. Without an answer everything stays as it is. */
+  const followDirectory = async (): Promise<void> => {
+    const { devices, resources } = await control.call('broker.directory', {});
+    broker.publish(devices, resources.length);
+    await listeners.replace(resources);
+  };
+  const follow = (): void => {
+    followDirectory().catch((err: unknown) => log.warn({ err }, 'the directory could not be asked for'));
+  };
 
   const noteStart = { process: 'broker', version } as const;
   broker.record({ kind: 'process.start', at: clock.now(), origin: 'broker', body: noteStart });

@@ -89,3 +89,85 @@ void t.test('stopped while it tries', async (t) => {
   time.advance(60_000);
   t.equal(time.pending, 0);
 });
+
+void t.test(
+  'what is published changes: gone ones close, new ones open, the rest is left alone',
+  async (t) => {
+    const time = new FakeTime();
+    const open = new Map<string, string>();
+    const calls: string[] = [];
+    let refuse = '';
+    const listen: Listen = async ({ id, virtual }) => {
+      const at = `${virtual.address}:${virtual.port}`;
+      if (id === refuse) throw named('EADDRNOTAVAIL');
+      if ([...open.values()].includes(at)) throw named('EADDRINUSE');
+      open.set(id, at);
+      calls.push(`open ${id}`);
+      return {
+        close: async () => {
+          open.delete(id);
+          calls.push(`close ${id}`);
+        },
+      };
+    };
+    const listeners = new Listeners({
+      resources,
+      listen,
+      schedule: time.schedule,
+      log: quiet,
+      onChange: () => undefined,
+    });
+    const parse = (...rows: unknown[]): typeof resources => configSchema.shape.resources.parse(rows);
+    await listeners.start();
+    calls.length = 0;
+
+    await listeners.replace(parse(...resources.map((each) => ({ ...each, ephi: false }))));
+    t.same(calls, [], 'nothing that a listener needs has changed');
+
+    const pump = resource('pump-hl7', '100.96.128.11', 2575);
+    await listeners.replace(parse(pump, resource('archive', '100.96.128.10', 104)));
+    t.same(calls, ['close pacs-dicom', 'open archive'], 'one takes over the address of another');
+    t.same([...open.keys()].sort(), ['archive', 'pump-hl7']);
+
+    calls.length = 0;
+    await listeners.replace(
+      parse(resource('pump-hl7', '100.96.128.10', 104), resource('archive', '100.96.128.11', 2575)),
+    );
+    t.equal(open.get('archive'), '100.96.128.11:2575', 'two swap their addresses');
+    t.equal(open.get('pump-hl7'), '100.96.128.10:104');
+
+    refuse = 'late';
+    await listeners.replace(parse(resource('late', '100.96.128.12', 104)));
+    t.same(listeners.failing, ['late on 100.96.128.12:104: EADDRNOTAVAIL']);
+    await listeners.replace([]);
+    t.same(listeners.failing, [], 'one that is gone fails no more');
+    refuse = '';
+    time.advance(60_000);
+    await settled();
+    t.same([...open.keys()], [], 'and isn’t tried again');
+
+    await listeners.replace(parse(pump));
+    t.same([...open.keys()], ['pump-hl7'], 'deleted and made again');
+  },
+);
+
+void t.test('gone while it was being opened: it doesn’t stay open', async (t) => {
+  const time = new FakeTime();
+  const opening = Promise.withResolvers<void>();
+  let closed = 0;
+  const listeners = new Listeners({
+    resources: resources.slice(0, 1),
+    listen: async () => {
+      await opening.promise;
+      return { close: async () => void closed++ };
+    },
+    schedule: time.schedule,
+    log: quiet,
+    onChange: () => undefined,
+  });
+  const started = listeners.start();
+  await listeners.replace([]);
+  opening.resolve();
+  await started;
+  t.equal(closed, 1);
+});
