@@ -25,6 +25,7 @@ export class ActivePolicy implements PolicySource {
   readonly mode = 'file';
   readonly site = undefined;
   readonly directory = undefined;
+  readonly signers = [];
   readonly #options: ActivePolicyOptions;
   #set: PolicySet | undefined;
   #fault: Fault | undefined;

@@ -16,8 +16,9 @@ import { glass } from '../wire/life.ts';
 import type { Actor, Glass } from '../wire/life.ts';
 import { minutes } from '../wire/units.ts';
 import type { Millis } from '../wire/units.ts';
-import type { Applicant, Place } from './applicant.ts';
+import type { Place } from './applicant.ts';
 import type { Finding } from './own-health.ts';
+import type { Visitor } from './preview.ts';
 import type { Reviews } from './reviews.ts';
 import { Shelf } from './shelf.ts';
 import { newId } from './surroundings.ts';
@@ -37,7 +38,7 @@ export type MayBreak =
 export interface BreakGlassOptions extends Surroundings {
   readonly reviews: Reviews;
   readonly places: () => Iterable<Place>;
-  readonly may: (applicant: Applicant, place: Place, scenario: string) => MayBreak;
+  readonly may: (visitor: Visitor, place: Place, scenario: string) => MayBreak;
 }
 
 export class BreakGlass {
@@ -58,11 +59,12 @@ export class BreakGlass {
 
   /** Break it. Fault GLASS_REFUSED, which goes on record too. */
   open(
-    applicant: Applicant,
+    visitor: Visitor,
     asked: { readonly scenario: string; readonly resource?: string | undefined; readonly reason: string },
   ): Glass {
     const { clock, time, journal, reviews, reconsider } = this.#options;
-    const { user, peer } = applicant;
+    const user = visitor.user.id;
+    const peer = visitor.peer.id;
     const scenario = this.#options.site().scenarios.find(({ name }) => name === asked.scenario);
     const refuse = (why: string): Fault => {
       const { resource, reason } = asked;
@@ -83,7 +85,7 @@ export class BreakGlass {
     for (const place of this.#options.places()) {
       if (asked.resource !== undefined && place.resource !== asked.resource) continue;
       if (!covers(scenario, place)) continue;
-      const answer = this.#options.may(applicant, place, scenario.name);
+      const answer = this.#options.may(visitor, place, scenario.name);
       if (answer.kind === 'yes') resources.push(place.resource);
       else for (const reason of answer.reasons) reasons.add(reason);
     }

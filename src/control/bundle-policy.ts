@@ -85,6 +85,10 @@ export class BundlePolicy implements PolicySource {
     return this.#inForce?.content.site;
   }
 
+  get signers(): PolicySource['signers'] {
+    return [...this.#trust().pinned.values()];
+  }
+
   get directory(): BundleDirectory | undefined {
     return this.#inForce?.content.directory;
   }

@@ -89,6 +89,11 @@ export class Circumstances {
     return this.#options.site().stepUp.where;
   }
 
+  /** The posture of a peer as it stands, no exception counted. */
+  postureOf(peer: PeerConfig): Posture {
+    return this.#posture(peer, [], new Earliest(this.#options.ports.clock.now()))?.posture ?? peer.posture;
+  }
+
   groupsOf(user: UserConfig): string[] {
     const { groups } = this.#options.site();
     const members = groups.filter((group) => group.members.includes(user.id)).map((group) => group.name);
@@ -269,6 +274,3 @@ function dayOf(instant: number, zone: string): string {
   }
   return format.format(instant);
 }
-
-/** A gateway without exits: nothing is open, nobody is asked. */
-export const noExits = (): ExitFacts => ({ emergency: false, breakGlass: false, contact: 'standalone' });

@@ -13,10 +13,11 @@ import type { SiteData } from '../wire/site-data.ts';
 import { ActivePolicy } from './active-policy.ts';
 import { Authorizer } from './authorize.ts';
 import { BundlePolicy } from './bundle-policy.ts';
-import { Circumstances, noExits } from './circumstances.ts';
+import { Circumstances } from './circumstances.ts';
 import { Directory } from './directory.ts';
 import { Endpoints } from './endpoints.ts';
 import { FactStore } from './facts.ts';
+import { FrontDesk } from './front-desk.ts';
 import { coreHandlers } from './handlers.ts';
 import { HealthList } from './health.ts';
 import { Inventory } from './inventory.ts';
@@ -61,6 +62,8 @@ export class Control {
   readonly #journal: Journal;
   readonly #policy: PolicySource;
   readonly #desk: PolicyDesk;
+  readonly #front: FrontDesk;
+  readonly #reports: Reports;
   readonly #neighbours: Neighbours;
   readonly #facts: FactStore;
   readonly #circumstances: Circumstances;
@@ -105,13 +108,28 @@ export class Control {
         'peer' in about ? this.#directory.peers.has(about.peer) : this.#directory.users.has(about.user),
       rules: () => this.#site().posture,
     });
+    this.#front = new FrontDesk({
+      config,
+      ports,
+      store,
+      journal: this.#journal,
+      directory: this.#directory,
+      tunnel: this.#tunnel,
+      policy: this.#policy,
+      site: () => this.#site(),
+      refresh: () => this.#neighbours.refresh(),
+      reconsider: (concerns) => this.#grants.reconsider(concerns),
+      circumstances: () => this.#circumstances,
+      reports: () => this.#reports,
+    });
+    this.#front.addHealth(this.#ownHealth);
     this.#circumstances = new Circumstances({
       ports,
       facts: this.#facts,
       site: () => this.#site(),
       siteId: config.site.id,
       outer: (peer) => this.#tunnel.outer(peer),
-      exits: noExits,
+      exits: (occasion) => this.#front.facts(occasion),
     });
     const authorizer = new Authorizer({
       ports,
@@ -129,6 +147,12 @@ export class Control {
       broker: ports.broker,
       clock,
       journal: this.#journal,
+      onStarted: (grant) => this.#front.life.sessionStarted(grant),
+    });
+    this.#reports = new Reports({
+      facts: this.#facts,
+      journal: this.#journal,
+      reconsider: (concerns) => this.#grants.reconsider(concerns),
     });
     this.#journal.write('process.start', { process: 'control', version: ports.version });
     this.#desk = new PolicyDesk({
@@ -139,10 +163,13 @@ export class Control {
       grants: this.#grants,
       journal: this.#journal,
       health: this.#ownHealth,
+      // A bundle that verifies is news of who signs them.
+      onActivated: () => {
+        if (this.#policy.mode === 'bundle') this.#front.life.grace.contact();
+      },
       file: config.policy.bundle ?? config.policy.file ?? '',
     });
     this.#desk.start(clock.now());
-    this.#health.set('control.coordinator', 'ok', 'standalone: no coordinator configured');
     this.#ownHealth.update();
     this.handlers = {
       ...coreHandlers({
@@ -155,13 +182,8 @@ export class Control {
         overview: () => this.overview(),
       }),
       ...this.#desk.handlers(),
-      ...reportHandlers(
-        new Reports({
-          facts: this.#facts,
-          journal: this.#journal,
-          reconsider: (concerns) => this.#grants.reconsider(concerns),
-        }),
-      ),
+      ...reportHandlers(this.#reports),
+      ...this.#front.handlers(),
     };
   }
 
@@ -233,6 +255,7 @@ export class Control {
     for (const event of this.#inventory.tick()) this.#journal.write('device.observed', event);
     this.#endpoints.flush();
     this.#facts.flush();
+    this.#front.life.tick();
     await this.#neighbours.poll();
     this.#drifted();
     this.#ownHealth.update();
@@ -249,6 +272,7 @@ export class Control {
     this.#journal.write('process.stop', { process: 'control', reason });
     this.#inventory.flush();
     this.#endpoints.flush();
+    this.#front.life.flush();
     await this.#journal.flush();
     this.#store.close();
   }

@@ -23,6 +23,8 @@ export interface LiveGrantsOptions {
   readonly broker: BrokerPort;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** A session is open. */
+  readonly onStarted: (grant: Grant) => void;
 }
 
 export class LiveGrants {
@@ -46,6 +48,7 @@ export class LiveGrants {
     const { registry, broker } = this.#options;
     if (!registry.started(grant, progress, connection, this.#skew()))
       throw new Fault('SESSION_LIMIT', 'the session table is full');
+    this.#options.onStarted(grant);
     const revoked = registry.revoked(grant.session);
     if (revoked !== undefined) broker.revoke(grant.session, revoked);
     // What changed since it was decided reached no live session.

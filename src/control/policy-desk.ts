@@ -24,6 +24,8 @@ export interface PolicyDeskOptions {
   readonly grants: LiveGrants;
   readonly journal: Journal;
   readonly health: OwnHealth;
+  /** A new set is in force; not at the start. */
+  readonly onActivated: () => void;
   /** The configured file, for the log. */
   readonly file: string;
 }
@@ -76,6 +78,7 @@ export class PolicyDesk {
     }
     if (outcome.kind === 'activated') {
       this.#inForce(outcome.event);
+      this.#options.onActivated();
       ports.broker.directoryChanged();
       grants.reconsider();
     }

@@ -4,6 +4,7 @@
  */
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { AuditBody } from '../wire/audit-event.ts';
+import type { Signer } from '../crypto/signer.ts';
 import type { BundleDirectory } from '../wire/bundle.ts';
 import type { Fault } from '../wire/errors.ts';
 import type { PolicyStatus } from '../wire/messages.ts';
@@ -28,6 +29,8 @@ export interface PolicySource {
   /** What came with it and stands in place of the configuration's `siteData`, and of its lists. */
   readonly site: SiteData | undefined;
   readonly directory: BundleDirectory | undefined;
+  /** Who may sign now; nobody for a plain file. */
+  readonly signers: readonly Signer[];
   /** Load what was in force last, or what there is. Undefined when nothing can decide. */
   start(now: EpochMillis): AuditBody<'policy.activated'> | undefined;
   /** Read the configured file again. */

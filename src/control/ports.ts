@@ -11,6 +11,8 @@ import type { PeerId, SessionId } from '../wire/ids.ts';
 import type { auditVerbs, controlVerbs, tunnelVerbs } from '../wire/messages.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
 import type { BundlePorts } from './bundle-policy.ts';
+import type { EmergencyOptions } from './emergency.ts';
+import type { BootClock } from './machine-time.ts';
 
 export interface Log {
   debug(fields: Readonly<Record<string, unknown>>, text: string): void;
@@ -57,6 +59,11 @@ export interface Ports {
   readonly broker: BrokerPort;
   readonly log: Log;
   readonly version: string;
+  /** The machine's own clock (CLOCK_BOOTTIME) and which boot it is. */
+  readonly machine: BootClock;
+  readonly random: (bytes: number) => Uint8Array;
+  /** Whether an officer's offline credential is right. */
+  readonly checkCredential: EmergencyOptions['check'];
   /** Resolves after so many ms. */
   readonly delay: (ms: number) => Promise<void>;
 }

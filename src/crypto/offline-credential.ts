@@ -41,6 +41,16 @@ export interface OfflineCredential {
   readonly codes: readonly string[];
 }
 
+/** A kept credential as one text: its hashes with a space between, the passphrase's first. */
+export const credentialText = ({ passphrase, codes }: OfflineCredential): string =>
+  [passphrase, ...codes].join(' ');
+
+/** Undefined for text that is none. */
+export function readCredential(text: string): OfflineCredential | undefined {
+  const [passphrase = '', ...codes] = text.split(' ');
+  return [passphrase, ...codes].every(isSecretHash) ? { passphrase, codes } : undefined;
+}
+
 function derive(secret: string, salt: Uint8Array): Promise<Buffer> {
   const { log2N, r, p } = COST;
   const N = 2 ** log2N;

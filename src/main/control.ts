@@ -4,14 +4,17 @@
  *
  * It serves from the first moment, whichever of the other processes are there, and reaches no farther than them.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Control } from '../control/control.ts';
 import type { Ports } from '../control/ports.ts';
 import { StateStore, stateSchema } from '../control/state-store.ts';
+import { checkCredential, readCredential } from '../crypto/offline-credential.ts';
 import { connect } from '../ipc/client.ts';
 import { serve } from '../ipc/server.ts';
+import { bootClock } from '../platform/clock.ts';
 import { socketPath } from '../platform/config.ts';
 import type { Logger } from '../platform/log.ts';
 import { runProcess } from '../platform/process.ts';
@@ -75,6 +78,10 @@ runProcess('control', async ({ config, log, clock }) => {
       const local = new Date(at);
       return { minute: local.getHours() * 60 + local.getMinutes(), weekday: local.getDay() || 7 };
     },
+    machine: bootClock(),
+    random: randomBytes,
+    checkCredential: (kept, typed, spent) =>
+      checkCredential(kept === undefined ? undefined : readCredential(kept), typed, spent),
     delay: (ms) => delay(ms, undefined, { ref: false }),
     readPolicy: () => readFileSync(config.policy.file ?? '', 'utf8'),
     ...(config.policy.keys.length > 0 ? { bundles: openBundles(config, log) } : {}),
@@ -118,6 +125,20 @@ runProcess('control', async ({ config, log, clock }) => {
       'operator.policy.install': ['operator'],
       'operator.policy.status': ['operator'],
       'operator.facts': ['operator'],
+      'portal.access': ['broker'],
+      'portal.breakGlass': ['broker'],
+      'portal.request': ['broker'],
+      'portal.decide': ['broker'],
+      'portal.posture': ['broker'],
+      'life.status': ['operator'],
+      'breakGlass.end': ['operator'],
+      'emergency.start': ['operator'],
+      'emergency.end': ['operator'],
+      'order.apply': ['operator'],
+      'request.decide': ['operator'],
+      'request.end': ['operator'],
+      'review.close': ['operator'],
+      'review.attest': ['operator'],
     },
     uids: config.uids,
     handlers: control.handlers,

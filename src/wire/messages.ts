@@ -237,6 +237,8 @@ export type PolicyStatus = z.infer<typeof policyStatus>;
 
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
+  ...portalVerbs,
+  ...lifeVerbs,
   /** May the peer at `source` open a session on `resource`? Always answers with a decision. */
   'session.authorize': verb(
     z.strictObject({ session: sessionId, resource: resourceId, source: endpoint }),

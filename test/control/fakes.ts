@@ -1,4 +1,5 @@
 /** The control room with everything around it faked: a clock that is turned by hand, processes that are objects. */
+import { randomBytes } from 'node:crypto';
 import type { BundlePorts } from '../../src/control/bundle-policy.ts';
 import type { Ports, TunnelStatus } from '../../src/control/ports.ts';
 import { StateStore } from '../../src/control/state-store.ts';
@@ -17,21 +18,27 @@ import type { SessionProgress, TunnelSession } from '../../src/wire/messages.ts'
 import { hostObservation } from '../../src/wire/observation.ts';
 import type { HealthItem } from '../../src/wire/health.ts';
 import type { HostObservation } from '../../src/wire/observation.ts';
-import { epochMillis, monotonicMillis } from '../../src/wire/units.ts';
+import { epochMillis, millis, monotonicMillis } from '../../src/wire/units.ts';
 import type { Clock } from '../../src/wire/units.ts';
 
 export interface FakeClock extends Clock {
   /** Let time pass. */
   pass(ms: number): void;
+  /** Set the wall clock forward, or back, without time passing. */
+  set(ms: number): void;
 }
 
 export function fakeClock(): FakeClock {
   let ms = 0;
+  let wrong = 0;
   return {
-    now: () => epochMillis(1_800_000_000_000 + ms),
+    now: () => epochMillis(1_800_000_000_000 + ms + wrong),
     monotonic: () => monotonicMillis(ms),
     pass: (more) => {
       ms += more;
+    },
+    set: (by) => {
+      wrong += by;
     },
   };
 }
@@ -176,10 +183,14 @@ export interface WorldOptions {
   readonly bundles?: BundlePorts;
   /** By default no time passes in waiting. */
   readonly delay?: () => Promise<void>;
+  /** Which boot of the machine it is. */
+  readonly boot?: string;
+  readonly checkCredential?: Ports['checkCredential'];
+  readonly clock?: FakeClock;
 }
 
 export function world(options: WorldOptions = {}): World {
-  const clock = fakeClock();
+  const clock = options.clock ?? fakeClock();
   let asked = 0;
   const events: AuditEvent[] = [];
   const silent = (): void => undefined;
@@ -188,6 +199,9 @@ export function world(options: WorldOptions = {}): World {
     log: { debug: silent, info: silent, warn: silent, error: silent },
     version: '0.0.0',
     localTime: () => w.time,
+    machine: { boot: options.boot ?? 'boot-1', uptime: () => millis(clock.monotonic()) },
+    random: (bytes) => Uint8Array.from(randomBytes(bytes)),
+    checkCredential: options.checkCredential ?? (() => Promise.resolve({ kind: 'invalid' })),
     delay: options.delay ?? (() => Promise.resolve()),
     readPolicy: () => w.policyText,
     ...(options.bundles ? { bundles: options.bundles } : {}),
