@@ -1,0 +1,43 @@
+/**
+ * JA4: a TLS client's fingerprint (FoxIO's published description of JA4, whose TLS client part is under the BSD
+ * licence; nothing else of that family is here).
+ *
+ *   t · version 2 · d|i · ciphers 2 digits · extensions 2 digits · first and last of the protocol
+ *     _ SHA-256/48 of the ciphers, sorted
+ *     _ SHA-256/48 of the extensions, sorted, without name and protocol, then "_" and the signature algorithms
+ *
+ * GREASE values count nowhere. `d`: the client names the server; `i`: it goes to an address.
+ */
+import { hash } from 'node:crypto';
+import { extensions, isGrease, versionNames } from './constants.ts';
+import type { ClientHello } from './message.ts';
+
+const hex = (value: number): string => value.toString(16).padStart(4, '0');
+const digest = (list: string): string => (list === '' ? '0'.repeat(12) : hash('sha256', list).slice(0, 12));
+const count = (n: number): string => String(Math.min(n, 99)).padStart(2, '0');
+const real = (values: readonly number[]): number[] => values.filter((value) => !isGrease(value));
+
+/** First and last character; of a protocol that isn't written in letters and digits, of its hexadecimal form. */
+function protocolMark(protocol: string | undefined): string {
+  if (protocol === undefined || protocol === '') return '00';
+  const ends = (value: string): string => `${value.charAt(0)}${value.charAt(value.length - 1)}`;
+  return /^[0-9a-z].*[0-9a-z]$|^[0-9a-z]$/is.test(protocol)
+    ? ends(protocol)
+    : ends(Buffer.from(protocol, 'latin1').toString('hex'));
+}
+
+export function ja4(hello: ClientHello): string {
+  const ciphers = real(hello.ciphers);
+  const kinds = real(hello.extensions);
+  const version = Math.max(...real(hello.versions), 0) || hello.version;
+  const named = kinds.includes(extensions.serverName) ? 'd' : 'i';
+  const head = `t${versionNames[version] ?? '00'}${named}${count(ciphers.length)}${count(kinds.length)}`;
+  const told = kinds
+    .filter((kind) => kind !== extensions.serverName && kind !== extensions.applicationProtocols)
+    .map(hex)
+    .sort()
+    .join(',');
+  const signatures = real(hello.signatures).map(hex).join(',');
+  const tail = kinds.length === 0 ? '' : signatures === '' ? told : `${told}_${signatures}`;
+  return `${head}${protocolMark(hello.protocol)}_${digest(ciphers.map(hex).sort().join(','))}_${digest(tail)}`;
+}
