@@ -1,8 +1,12 @@
 /**
- * What a Philips IntelliVue monitor says of itself: connect indications and the MDS create event.
+ * What a Philips IntelliVue monitor says of itself: connect indications, the MDS create event and the answers to
+ * polls of the MDS.
  *
  *   indication  nomenclature 4 · ROapdus 4 · ROIVapdu 6 · event report 14 · attributes
  *   data        session E1 00 · context 2 · ROapdus 4 · ROIVapdu 6 · event report 14 · object 6 · attributes
+ *   poll answer session E1 00 · context 2 · ROapdus 4 · [linked 2] · ROIVapdu 6 · object 6 · action 2 · length 2
+ *               poll 2 · [sequence 2] · time 12 · class 4 · group 2 · count 2 · length 2
+ *               [context 2 · count 2 · length 2 · [object 2 · attributes]*]*
  *   attributes  count 2 · length 2 · [identifier 2 · length 2 · value]*
  *   model       [length 2 · text]{2}: maker, model          bed label   length 2 · UTF-16BE
  *
@@ -17,9 +21,12 @@ import {
   commands,
   dataSession,
   nomenclature,
+  pollLimits,
+  polls,
   production,
   remoteOperations,
   sessions,
+  systemClass,
 } from './constants.ts';
 
 export interface IntelliVueMessage {
@@ -31,6 +38,8 @@ export interface IntelliVueMessage {
   readonly bed?: string;
   readonly serial?: string;
   readonly software?: string;
+  /** The system's identifier, hexadecimal: the MAC address of its main board. */
+  readonly systemId?: string;
 }
 
 type Fields = { -readonly [K in keyof Omit<IntelliVueMessage, 'unit' | 'monitor'>]?: IntelliVueMessage[K] };
@@ -93,23 +102,13 @@ function readProduction(bytes: Uint8Array, start: number, end: number, fields: F
   }
 }
 
-export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
-  const unit = recognizeIntelliVue(bytes);
-  if (unit === undefined) return malformed('intellivue_unknown', 0);
-  const fields: Fields = {};
-  const monitor = fromMonitor(bytes, unit);
-  // An indication's attributes, and those of an MDS create event, whose object precedes them.
-  const list = unit === 'indication' ? 28 : 34;
-  if (unit === 'association' || list + 4 > bytes.length) return message({ unit, monitor });
-  if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) return message({ unit, monitor });
+/** Attributes of a list at `list` that ends at `end`. Where one passes the end: its offset. */
+function readAttributes(bytes: Uint8Array, list: number, end: number, fields: Fields): number | undefined {
   let at = list + 4;
-  const end = at + u16(bytes, list + 2);
-  if (end > bytes.length)
-    return unit === 'data' ? message({ unit, monitor }) : malformed('intellivue_truncated', list);
   for (let n = Math.min(u16(bytes, list), attributeLimit); n > 0 && at + 4 <= end; n--) {
     const start = at + 4;
     const stop = start + u16(bytes, at + 2);
-    if (stop > end) return malformed('intellivue_bad_attribute', at);
+    if (stop > end) return at;
     const id = u16(bytes, at);
     if (id === attributes.model) {
       const maker = label(bytes, start, stop);
@@ -117,7 +116,53 @@ export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
       fields.model = label(bytes, maker.next, stop).value;
     } else if (id === attributes.bedLabel) fields.bed = wide(bytes, start, stop);
     else if (id === attributes.production) readProduction(bytes, start, stop, fields);
+    else if (id === attributes.systemId) {
+      const value = bytes.subarray(start + 2, Math.min(stop, start + 2 + u16(bytes, start)));
+      if (value.length === 6) fields.systemId = Buffer.from(value).toString('hex');
+    }
     at = stop;
   }
+  return undefined;
+}
+
+/** The attributes in an answer to a poll of the system itself; answers about others are passed over. */
+function readPoll(bytes: Uint8Array, fields: Fields): void {
+  const linked = u16(bytes, 4) === remoteOperations.linked ? 2 : 0;
+  const action = 20 + linked;
+  const kind = u16(bytes, action);
+  if (kind !== polls.single && kind !== polls.extended) return;
+  // Poll number, sequence number of the extended form, relative and absolute time.
+  const polled = action + 4 + 2 + (kind === polls.extended ? 2 : 0) + 12;
+  if (u16(bytes, polled + 2) !== systemClass) return;
+  let at = polled + 6;
+  let contexts = Math.min(u16(bytes, at), pollLimits.contexts);
+  for (at += 4; contexts > 0 && at + 6 <= bytes.length; contexts--) {
+    let objects = Math.min(u16(bytes, at + 2), pollLimits.objects);
+    for (at += 6; objects > 0 && at + 6 <= bytes.length; objects--) {
+      const end = at + 6 + u16(bytes, at + 4);
+      if (end > bytes.length || readAttributes(bytes, at + 2, end, fields) !== undefined) return;
+      at = end;
+    }
+  }
+}
+
+export function decodeIntelliVue(bytes: Uint8Array): Parsed<IntelliVueMessage> {
+  const unit = recognizeIntelliVue(bytes);
+  if (unit === undefined) return malformed('intellivue_unknown', 0);
+  const fields: Fields = {};
+  const monitor = fromMonitor(bytes, unit);
+  if (unit === 'association') return message({ unit, monitor });
+  if (unit === 'data' && u16(bytes, 4) !== remoteOperations.invoke) {
+    readPoll(bytes, fields);
+    return message({ unit, monitor, ...fields });
+  }
+  // An indication's attributes, and those of an MDS create event, whose object precedes them.
+  const list = unit === 'indication' ? 28 : 34;
+  if (list + 4 > bytes.length) return message({ unit, monitor });
+  const end = list + 4 + u16(bytes, list + 2);
+  if (end > bytes.length)
+    return unit === 'data' ? message({ unit, monitor }) : malformed('intellivue_truncated', list);
+  const wrong = readAttributes(bytes, list, end, fields);
+  if (wrong !== undefined) return malformed('intellivue_bad_attribute', wrong);
   return message({ unit, monitor, ...fields });
 }
