@@ -2,12 +2,14 @@
  * `anteroom sensor read FILE…`: what the sensor would have learnt from capture files, with the same code that
  * listens on the wire. Reads each file as a stream; times are the capture's own.
  */
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
 import { PcapReader } from '../sensor/pcap.ts';
 import { Sensor } from '../sensor/sensor.ts';
+import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
+import type { SystemOf } from '../sensor/syn-signature.ts';
 import { loadVendors } from '../sensor/vendor.ts';
 import { Fault } from '../wire/errors.ts';
 
@@ -31,6 +33,15 @@ async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Prom
   }
   reader.end();
   return reader.packets;
+}
+
+/** Signatures of TCP stacks, where they are installed; without them the shapes remain as evidence. */
+function installedSystems(): SystemOf | undefined {
+  try {
+    return synSystems(readFileSync(signatureFile, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Hosts in the order of their first address, numerically; without one, by MAC. */
@@ -83,7 +94,7 @@ export function register(program: Command): void {
     .argument('<files...>', 'capture files')
     .option('--json', 'one JSON object: hosts, packets, weirds')
     .action(async (files: string[], options: { json?: boolean }) => {
-      const reading = new Sensor({ vendorOf: await loadVendors() });
+      const reading = new Sensor({ vendorOf: await loadVendors(), systemOf: installedSystems() });
       const weirds: FileWeird[] = [];
       let packets = 0;
       for (const file of files) packets += await readFile(file, reading, weirds);

@@ -3,6 +3,7 @@
  * `control`. Holds CAP_NET_RAW and nothing worth stealing; it opens no port, resolves no name and has no
  * code that could send a frame.
  */
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { connect } from '../ipc/client.ts';
 import { addon } from '../platform/addon.ts';
@@ -15,6 +16,8 @@ import { limits } from '../sensor/constants.ts';
 import { SensorHealth } from '../sensor/health.ts';
 import { Reporter } from '../sensor/report.ts';
 import { Sensor } from '../sensor/sensor.ts';
+import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
+import type { SystemOf } from '../sensor/syn-signature.ts';
 import { loadVendors } from '../sensor/vendor.ts';
 import type { AuditEvent } from '../wire/audit-event.ts';
 import { Fault } from '../wire/errors.ts';
@@ -34,6 +37,16 @@ function ownMacs(): Set<number> {
   return macs;
 }
 
+/** Signatures of TCP stacks, where they are installed. */
+async function installedSystems(): Promise<SystemOf | undefined> {
+  try {
+    return synSystems(await readFile(signatureFile, 'utf8'));
+  } catch {
+    // Not installed, or not for this user: the shapes remain as evidence.
+    return undefined;
+  }
+}
+
 runProcess('sensor', async (context) => {
   const { config, log, clock } = context;
   const audit = connect({ path: socketPath(config, 'audit'), verbs: auditVerbs, pushes: auditPushes, log });
@@ -46,7 +59,7 @@ runProcess('sensor', async (context) => {
   };
 
   const { interfaces } = config.sensor;
-  const sensor = new Sensor({ vendorOf: await loadVendors() });
+  const sensor = new Sensor({ vendorOf: await loadVendors(), systemOf: await installedSystems() });
   const health = new SensorHealth(interfaces, clock.now());
   const reporter = new Reporter(
     sensor.hosts,

@@ -1,6 +1,6 @@
 /**
- * What hosts say unasked, or in one datagram: link-layer announcements (LLDP, CDP), DHCP requests, names
- * (DNS questions, multicast DNS, LLMNR, NetBIOS), SSDP, WS-Discovery, SNMP answers, BACnet, Philips IntelliVue,
+ * What hosts say unasked, or in one datagram: link-layer announcements (LLDP, CDP), DHCP requests of both kinds, names
+ * (DNS questions, multicast DNS, LLMNR, NetBIOS), SSDP, WS-Discovery, SNMP answers, NTP, BACnet, Philips IntelliVue,
  * GE Unity. Each is known by its content; a port narrows what is tried only where content alone is weak.
  *
  * The word of a datagram is its sender's, and only when the sending card owns the address (`HostTable.at`);
@@ -10,6 +10,8 @@ import { decodeBacnet } from '../protocol/bacnet/message.ts';
 import { snap, types as cdpTypes } from '../protocol/cdp/constants.ts';
 import { decodeCdp } from '../protocol/cdp/message.ts';
 import { decodeDhcp, isDhcp } from '../protocol/dhcp/message.ts';
+import { ports as dhcpv6Ports } from '../protocol/dhcpv6/constants.ts';
+import { decodeDhcpv6 } from '../protocol/dhcpv6/message.ts';
 import { decodeDiscovery } from '../protocol/discovery/message.ts';
 import { ports as dnsPorts, types as dnsTypes } from '../protocol/dns/constants.ts';
 import { decodeDns, netbiosName } from '../protocol/dns/message.ts';
@@ -19,6 +21,8 @@ import { etherType as lldpEtherType } from '../protocol/lldp/constants.ts';
 import { decodeLldp } from '../protocol/lldp/message.ts';
 import { port as netbiosPort, serverType } from '../protocol/netbios/constants.ts';
 import { decodeAnnouncement } from '../protocol/netbios/message.ts';
+import { port as ntpPort } from '../protocol/ntp/constants.ts';
+import { decodeNtp } from '../protocol/ntp/message.ts';
 import { decodeSnmp } from '../protocol/snmp/message.ts';
 import { decodeUnity } from '../protocol/unity/message.ts';
 import { etherType } from './constants.ts';
@@ -93,6 +97,8 @@ export class Announcements {
   #datagram(frame: Frame, bytes: Uint8Array, at: number): void {
     const { sourcePort, destinationPort } = frame;
     if (isDhcp(bytes)) return this.#dhcp(frame, bytes, at);
+    if (sourcePort === dhcpv6Ports.client && destinationPort === dhcpv6Ports.server)
+      return this.#dhcpv6(frame, bytes, at);
     const host = this.#hosts.at(frame.sourceMac, frame.source);
     if (host === undefined) return;
     const either = (port: number): boolean => sourcePort === port || destinationPort === port;
@@ -104,6 +110,7 @@ export class Announcements {
     )
       return this.#names(host, frame, bytes, at);
     if (either(netbiosPort)) return this.#browser(host, bytes, at);
+    if (either(ntpPort)) return this.#ntp(host, sourcePort, bytes, at);
     switch (bytes[0]) {
       case 0x30:
         if (SNMP_PORTS.has(sourcePort) || SNMP_PORTS.has(destinationPort))
@@ -133,6 +140,30 @@ export class Announcements {
     say('hostName', request.hostName);
     say('vendorClass', request.vendorClass);
     say('parameters', request.parameters);
+  }
+
+  #dhcpv6(frame: Frame, bytes: Uint8Array, at: number): void {
+    const decoded = decodeDhcpv6(bytes);
+    if (decoded.kind === 'malformed') return this.#weird(decoded.name);
+    const host = decoded.message === undefined ? undefined : this.#hosts.card(frame.sourceMac);
+    if (decoded.message === undefined || host === undefined) return;
+    const { hostName, vendorClass, enterprise, parameters } = decoded.message;
+    const say = this.#sayer(host, 'dhcpv6', at);
+    say('hostName', hostName);
+    say('vendorClass', vendorClass);
+    if (enterprise !== undefined) say('enterprise', String(enterprise));
+    say('parameters', parameters);
+  }
+
+  #ntp(host: Host, port: number, bytes: Uint8Array, at: number): void {
+    const decoded = decodeNtp(bytes);
+    if (decoded.kind === 'malformed' || decoded.message === undefined) return;
+    const { server, version, stratum, reference, habits } = decoded.message;
+    const say = this.#sayer(host, 'ntp', at);
+    if (!server) return say('client', habits);
+    this.#hosts.service(host, 'udp', port, 'ntp');
+    say('server', `v${version} stratum ${stratum}`);
+    say('reference', reference);
   }
 
   #names(host: Host, frame: Frame, bytes: Uint8Array, at: number): void {
@@ -202,6 +233,7 @@ export class Announcements {
     // Who probes looks for others: types in a probe are not its own.
     if (found.action === 'Probe' || found.action === 'Resolve') return;
     const say = this.#sayer(host, found.medical ? 'sdc' : 'wsd', at);
+    if (found.medical) for (const port of found.ports) this.#hosts.service(host, 'tcp', port, 'sdc');
     say('types', found.types);
     say('location', found.location);
     for (const scope of found.scopes.filter((s) => !s.startsWith('sdc.ctxt.'))) say('scope', scope);
@@ -235,7 +267,7 @@ export class Announcements {
     if (recognizeIntelliVue(bytes) !== undefined) {
       const decoded = decodeIntelliVue(bytes);
       if (decoded.kind === 'malformed') return this.#weird(decoded.name);
-      const { unit, monitor, manufacturer, model, bed, serial, software } = decoded.message;
+      const { unit, monitor, manufacturer, model, bed, serial, software, systemId } = decoded.message;
       // Requests and polls come from who reads the monitor.
       if (!monitor) return;
       const say = this.#sayer(host, 'intellivue', at);
@@ -246,11 +278,16 @@ export class Announcements {
       say('bed', bed);
       say('serial', serial);
       say('software', software);
+      say('systemId', systemId);
       return;
     }
-    if (bytes.length !== 64) return;
     const unity = decodeUnity(bytes, addressOf(frame.source));
-    if (unity.kind === 'message') this.#sayer(host, 'unity', at)('place', unity.message.place);
+    if (unity.kind === 'malformed') return;
+    const say = this.#sayer(host, 'unity', at);
+    // Each node sends to the port that it listens on itself.
+    this.#hosts.service(host, 'udp', frame.destinationPort, 'unity');
+    say('unit', unity.message.kind);
+    say('place', unity.message.place);
   }
 }
 

@@ -29,20 +29,36 @@ export const etherType = {
   VLAN: 0x8100,
   QINQ: 0x88a8,
   QINQ_OLD: 0x9100,
+  /** Looked through: MPLS unicast, PPPoE sessions; a bridged frame inside GRE; ERSPAN types I and II, and III. */
+  MPLS: 0x8847,
+  PPPOE: 0x8864,
+  BRIDGED: 0x6558,
+  ERSPAN: 0x88be,
+  ERSPAN_III: 0x22eb,
+  /** PPP protocol numbers (RFC 1661 section 2, RFC 5072). */
+  PPP_IPV4: 0x0021,
+  PPP_IPV6: 0x0057,
 } as const;
 
 /** IANA protocol numbers: IPv6 extension headers (RFC 8200 section 4) and what follows them. */
 export const ipProtocol = {
   HOP_BY_HOP: 0,
+  /** Tunnels: RFC 2003, RFC 4213, RFC 2784. */
+  IPV4: 4,
   TCP: 6,
   UDP: 17,
+  IPV6: 41,
   ROUTING: 43,
   FRAGMENT: 44,
+  GRE: 47,
   AUTHENTICATION: 51,
   ICMPV6: 58,
   DESTINATION: 60,
   MOBILITY: 135,
 } as const;
+
+/** Destination ports of tunnels: RFC 7348, RFC 8926, 3GPP TS 29.281, TaZmen. */
+export const tunnelPort = { GTP: 2152, VXLAN: 4789, GENEVE: 6081, TZSP: 37_008 } as const;
 
 /** RFC 9293 section 3.1. */
 export const tcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16 } as const;
@@ -65,6 +81,9 @@ export const limits = {
   /** VLAN tags and IPv6 extension headers looked through. */
   VLAN_TAGS: 4,
   EXTENSION_HEADERS: 8,
+  LABELS: 8,
+  /** Tunnels inside tunnels that are followed. */
+  TUNNELS: 3,
 
   /** Bytes of a frame that the ring keeps: receive offload joins segments to frames of up to 64 KB. */
   SNAP: 65_535,

@@ -1,7 +1,8 @@
 /**
  * One captured frame, decoded from the link layer to the transport payload: Ethernet with 802.1Q/802.1ad tags,
  * Linux cooked (v1, v2), null/loopback and raw IP; ARP (RFC 826); IPv4 (RFC 791); IPv6 (RFC 8200);
- * neighbour discovery (RFC 4861); TCP (RFC 9293); UDP (RFC 768).
+ * neighbour discovery (RFC 4861); TCP (RFC 9293); UDP (RFC 768); PPPoE sessions (RFC 2516) and MPLS (RFC 3032),
+ * looked through; tunnels (see `tunnel.ts`), of which `inner` tells where the frame inside begins.
  *
  *   Ethernet  destination 6 · source 6 · [tag 0x8100|0x88a8 · TCI 2]* · EtherType 2 · payload
  *   SLL       type 2 · ARPHRD 2 · length 2 · source 8 · protocol 2 · payload
@@ -16,6 +17,8 @@
  */
 import { addressText } from '../wire/address.ts';
 import { etherType, ipProtocol, limits, linkType, neighbour } from './constants.ts';
+import { tunnelled, tunnelledDatagram } from './tunnel.ts';
+import type { Inner } from './tunnel.ts';
 
 export type Network = 'none' | 'arp' | 'ipv4' | 'ipv6' | 'other';
 export type Transport = 'none' | 'tcp' | 'udp' | 'fragment' | 'other';
@@ -42,12 +45,17 @@ export class Frame {
   destinationPort = 0;
   tcpFlags = 0;
   sequence = 0;
+  /** Where the IP and the TCP header begin. */
+  networkStart = 0;
+  transportStart = 0;
   payloadStart = 0;
   payloadEnd = 0;
   /** Payload bytes that were on the wire and not captured. */
   payloadMissing = 0;
   /** Address that the source MAC says is its own, by ARP or neighbour discovery; '' when it said none. */
   claim = '';
+  /** The frame or packet that this one carries for others. */
+  inner: Inner | undefined;
   weird: string | undefined;
   weirdOffset = 0;
 
@@ -66,10 +74,13 @@ export class Frame {
     this.destinationPort = 0;
     this.tcpFlags = 0;
     this.sequence = 0;
+    this.networkStart = 0;
+    this.transportStart = 0;
     this.payloadStart = bytes.length;
     this.payloadEnd = bytes.length;
     this.payloadMissing = 0;
     this.claim = '';
+    this.inner = undefined;
     this.weird = undefined;
     this.weirdOffset = 0;
     switch (link) {
@@ -155,7 +166,28 @@ export class Frame {
     if (type === etherType.IPV4) return this.#ipv4(at);
     if (type === etherType.IPV6) return this.#ipv6(at);
     if (type === etherType.ARP) return this.#arp(at);
+    if (type === etherType.PPPOE) return this.#pppoe(at);
+    if (type === etherType.MPLS) return this.#labelled(at);
     this.network = 'other';
+  }
+
+  /** Version and type 1 · code 1 · session 2 · length 2 · PPP protocol 2. */
+  #pppoe(at: number): void {
+    if (at + 8 > this.bytes.length) return this.#weird('pppoe_truncated', at);
+    const protocol = this.#u16(at + 6);
+    if (protocol === etherType.PPP_IPV4 || protocol === etherType.PPP_IPV6) return this.#raw(at + 8);
+    this.network = 'other';
+  }
+
+  /** Label 20 bits · class 3 · bottom 1 · TTL 8, down to the bottom; what follows tells itself only by its version. */
+  #labelled(at: number): void {
+    for (let labels = 0; at + 4 <= this.bytes.length; labels++) {
+      if (labels === limits.LABELS) return this.#weird('mpls_stack_deep', at);
+      const bottom = ((this.bytes[at + 2] as number) & 1) !== 0;
+      at += 4;
+      if (bottom) return this.#raw(at);
+    }
+    this.#weird('mpls_truncated', at);
   }
 
   #cooked(header: number, protocolAt: number, hardwareAt: number, lengthAt: number, sourceAt: number): void {
@@ -201,6 +233,7 @@ export class Frame {
 
   #ipv4(at: number): void {
     this.network = 'ipv4';
+    this.networkStart = at;
     const captured = this.bytes.length - at;
     if (captured < 20) return this.#weird('ipv4_truncated', at);
     const first = this.bytes[at] as number;
@@ -222,6 +255,7 @@ export class Frame {
 
   #ipv6(at: number): void {
     this.network = 'ipv6';
+    this.networkStart = at;
     if (at + 40 > this.bytes.length) return this.#weird('ipv6_truncated', at);
     if ((this.bytes[at] as number) >> 4 !== 6) return this.#weird('ipv6_header_bad', at);
     const length = this.#u16(at + 4);
@@ -259,6 +293,7 @@ export class Frame {
     if (protocol === ipProtocol.UDP) return this.#udp(at, end, captured);
     this.transport = 'other';
     if (protocol === ipProtocol.ICMPV6 && this.network === 'ipv6') this.#neighbour(at, captured);
+    else if (at < captured) this.inner = tunnelled(this.bytes, protocol, at, captured);
   }
 
   #tcp(at: number, end: number, captured: number): void {
@@ -266,6 +301,7 @@ export class Frame {
     const header = ((this.bytes[at + 12] as number) >> 4) * 4;
     if (header < 20 || at + header > end) return this.#weird('tcp_header_bad', at + 12);
     this.transport = 'tcp';
+    this.transportStart = at;
     this.sourcePort = this.#u16(at);
     this.destinationPort = this.#u16(at + 2);
     this.sequence = this.#u32(at + 4);
@@ -281,6 +317,7 @@ export class Frame {
     this.sourcePort = this.#u16(at);
     this.destinationPort = this.#u16(at + 2);
     this.#extent(at + 8, at + length, Math.min(captured, at + length));
+    this.inner = tunnelledDatagram(this.bytes, this.destinationPort, this.payloadStart, this.payloadEnd);
   }
 
   #extent(start: number, end: number, captured: number): void {

@@ -56,6 +56,8 @@ export class Host {
   reported = -Infinity;
   /** Counts what was learnt. */
   learnt = 0;
+  /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent. */
+  known = false;
   #identity: { readonly learnt: number; readonly value: Identity } | undefined;
 
   constructor(mac: number, vendor: string | undefined, at: number) {
@@ -63,11 +65,6 @@ export class Host {
     this.vendor = vendor;
     this.first = at;
     this.last = at;
-  }
-
-  /** More is known than a MAC and addresses. */
-  get known(): boolean {
-    return this.evidence.size > 0 || this.services.size > 0;
   }
 
   /** The host as `control` gets it; undefined for a host without a MAC. */
@@ -121,6 +118,9 @@ export class Host {
 const TOUCH_MS = 1_000;
 
 type Key = number | string;
+
+/** Protocols that carry another, which says more of a port than they do. */
+const wrappers: ReadonlySet<string> = new Set(['http', 'tls']);
 
 export interface HostTableOptions {
   readonly vendorOf: VendorOf;
@@ -200,6 +200,8 @@ export class HostTable {
     const row = host.services.get(key);
     if (row !== undefined) {
       if (protocol === undefined || row.protocol === protocol) return;
+      // What wraps others doesn't hide what is known to be inside.
+      if (row.protocol !== undefined && wrappers.has(protocol)) return;
       row.protocol = protocol;
     } else {
       if (port === 0 || host.services.size >= limits.SERVICES) return;
@@ -225,7 +227,10 @@ export class HostTable {
     }
     if (values >= limits.VALUES) return;
     host.evidence.set(key, { protocol, field, value: clean, first: at, last: at });
-    this.#learnt(host);
+    if (protocol === 'tcp') {
+      host.learnt++;
+      host.changed = true;
+    } else this.#learnt(host);
   }
 
   #withoutMac(frame: Frame, at: number): Host | undefined {
@@ -254,6 +259,8 @@ export class HostTable {
   #learnt(host: Host): void {
     host.learnt++;
     host.changed = true;
+    if (host.known) return;
+    host.known = true;
     const key = keyOf(host);
     if (key === undefined || this.#plain.get(key) !== host) return;
     this.#plain.delete(key);

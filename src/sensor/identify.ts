@@ -14,7 +14,8 @@
 import { limits } from './constants.ts';
 import { DicomConversation, recognizeDicom } from './dicom-conversation.ts';
 import type { Flow, FlowListener, Side } from './flow.ts';
-import { greetings } from './greeting.ts';
+import { isPrivate, isUnicast } from './frame.ts';
+import { greetings } from './greetings.ts';
 import { Hl7Conversation, recognizeHl7 } from './hl7-conversation.ts';
 import type { Host, HostTable } from './host.ts';
 import type { DirectionEnd } from './reassembly.ts';
@@ -32,6 +33,8 @@ export interface Speaker {
   /** The port of `side` is where this protocol is served. */
   serves(side: Side): void;
   weird(name: string): void;
+  /** The same, in the name of a protocol that this one carries. */
+  as(protocol: string): Speaker;
   /** Take `count` more bytes of the common budget; false when there are none. Negative gives back. */
   hold(count: number): boolean;
 }
@@ -54,6 +57,10 @@ const protocols: readonly ProtocolRow[] = [
   { name: 'hl7', recognize: recognizeHl7, converse: (speaker) => new Hl7Conversation(speaker) },
   ...greetings,
 ];
+
+/** Ports that any host goes to, and where ports of clients begin (RFC 6335 section 6). */
+const isEveryones = (port: number): boolean => port === 80 || port === 443 || port === 53;
+const EPHEMERAL = 49_152;
 
 /** Bytes after which every protocol has said yes or no. */
 const HEAD = 128;
@@ -85,7 +92,10 @@ export class Identifier implements FlowListener<Reading> {
   }
 
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean {
-    flow.reading ??= { conversation: undefined, heads: [undefined, undefined] };
+    if (flow.reading === undefined) {
+      flow.reading = { conversation: undefined, heads: [undefined, undefined] };
+      this.#destination(flow, at);
+    }
     const reading = flow.reading;
     const head = reading.heads[from];
     const bytes = head === undefined ? chunk : join(head, chunk);
@@ -113,6 +123,23 @@ export class Identifier implements FlowListener<Reading> {
     flow.reading.conversation?.ended(from);
   }
 
+  /** A port far away that a host goes to, when few things go there. */
+  #destination(flow: Flow<Reading>, at: number): void {
+    const [client, server] = flow.ends;
+    // In a flow whose start wasn't seen the higher port is the client's.
+    const side: Side = flow.opened || client.port > server.port ? 0 : 1;
+    const [own, other] = side === 0 ? [client, server] : [server, client];
+    if (
+      !isUnicast(other.address) ||
+      isPrivate(other.address) ||
+      isEveryones(other.port) ||
+      other.port >= EPHEMERAL
+    )
+      return;
+    const host = this.#hosts.at(own.mac, own.address);
+    if (host !== undefined) this.#hosts.say(host, 'tcp', 'remotePort', String(other.port), at);
+  }
+
   #speaker(flow: Flow<Reading>, protocol: string): Speaker {
     return {
       port: (side) => flow.ends[side].port,
@@ -126,6 +153,7 @@ export class Identifier implements FlowListener<Reading> {
         if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
       },
       weird: this.#weird,
+      as: (inner) => this.#speaker(flow, inner),
       hold: (count) => {
         if (count > 0 && this.#held + count > limits.HELD_BYTES) {
           this.#weird('conversation_budget_spent');

@@ -23,6 +23,7 @@ import {
 } from './knowledge/medical.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';
+import { softwareRules } from './knowledge/software.ts';
 import { isModuleMaker, vendorName } from './knowledge/vendors.ts';
 
 /** One reason to think something. */
@@ -54,7 +55,7 @@ export interface Known {
   readonly vendor?: string | undefined;
 }
 
-const rules = [...medicalRules, ...generalRules];
+const rules = [...medicalRules, ...generalRules, ...softwareRules];
 const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */
@@ -81,9 +82,19 @@ class Claims {
     const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
     const top = claims.filter((claim) => claim.weight === best.weight);
     const agreed = top.every((claim) => same(claim.value, best.value));
-    const others = claims.map((claim) => claim.value).filter((value) => !agreed || !same(value, best.value));
+    // `Windows XP` is not against `Windows`: it says the same more exactly.
+    const refines = (a: string, b: string): boolean => a.toLowerCase().startsWith(`${b.toLowerCase()} `);
+    const exact = (agreed && attribute === 'os' ? claims : [])
+      .filter((claim) => refines(claim.value, best.value))
+      .toSorted((a, b) => b.value.length - a.value.length || b.weight - a.weight);
+    const value = exact[0]?.value ?? best.value;
+    const others = claims
+      .map((claim) => claim.value)
+      .filter(
+        (other) => !agreed || !(same(other, value) || same(other, best.value) || refines(value, other)),
+      );
     return {
-      ...(agreed ? { value: best.value } : {}),
+      ...(agreed ? { value } : {}),
       weight: best.weight,
       claims,
       conflicts: [...new Set(others)],

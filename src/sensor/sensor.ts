@@ -4,21 +4,27 @@
  *   frame → Frame.decode → HostTable.see → FlowTable.take → Identifier → HostTable.say, .service
  *                                        → Announcements ↗
  *
+ * A frame that carries another is seen twice: as itself, and as what is inside.
+ *
  * It has no way to send, resolves no names and keeps no payload but the few bytes a reader waits for.
  * Whatever the bytes, `take` doesn't throw and the tables keep their bounds.
  */
+import { synShape, synText } from '../protocol/tcp/message.ts';
 import { Announcements } from './announcement.ts';
 import { walkBatch } from './capture-batch.ts';
-import { limits, linkType } from './constants.ts';
+import { limits, linkType, tcpFlag } from './constants.ts';
 import { FlowTable } from './flow.ts';
 import { Frame } from './frame.ts';
 import { HostTable } from './host.ts';
 import { Identifier } from './identify.ts';
 import type { Reading } from './identify.ts';
+import type { SystemOf } from './syn-signature.ts';
 import type { VendorOf } from './vendor.ts';
 
 export interface SensorOptions {
   readonly vendorOf: VendorOf;
+  /** Systems by the shape of their SYNs, where signatures are installed. */
+  readonly systemOf?: SystemOf | undefined;
   /** The gateway's own cards, which are not listed. */
   readonly own?: ReadonlySet<number>;
   /** Smaller tables, for tests. */
@@ -42,11 +48,14 @@ export class Sensor {
   readonly weirds = new Map<string, number>();
   readonly #identifier: Identifier;
   readonly #announcements: Announcements;
-  readonly #frame = new Frame();
+  readonly #systemOf: SystemOf | undefined;
+  /** One for each level of tunnels. */
+  readonly #frames: readonly Frame[] = Array.from({ length: limits.TUNNELS + 1 }, () => new Frame());
   #expired = 0;
 
   constructor(options: SensorOptions) {
     const { vendorOf, own } = options;
+    this.#systemOf = options.systemOf;
     const capacity = options.hosts ?? limits.HOSTS;
     this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
     this.#identifier = new Identifier(this.hosts, (name) => this.weird(name));
@@ -61,19 +70,41 @@ export class Sensor {
 
   /** A frame as captured: `at` is epoch ms. */
   take(link: number, bytes: Uint8Array, wireLength: number, at: number): void {
-    const frame = this.#frame;
-    frame.decode(link, bytes);
     this.counters.frames++;
     this.counters.bytes += wireLength;
-    if (frame.transport === 'fragment') this.counters.fragments++;
-    if (frame.weird !== undefined) this.weird(frame.weird);
-    this.hosts.see(frame, at);
-    this.flows.take(frame, at);
-    this.#announcements.take(frame, at);
+    for (const frame of this.#frames) {
+      frame.decode(link, bytes);
+      this.#observe(frame, at);
+      if (frame.inner === undefined) break;
+      link = frame.inner.link;
+      bytes = bytes.subarray(frame.inner.start, frame.inner.end);
+    }
     if (at - this.#expired > EXPIRE_MS || at < this.#expired) {
       this.#expired = at;
       this.flows.expire(at);
     }
+  }
+
+  #observe(frame: Frame, at: number): void {
+    if (frame.transport === 'fragment') this.counters.fragments++;
+    if (frame.weird !== undefined) this.weird(frame.weird);
+    this.hosts.see(frame, at);
+    if (frame.transport === 'tcp' && (frame.tcpFlags & tcpFlag.SYN) !== 0) this.#stack(frame, at);
+    this.flows.take(frame, at);
+    this.#announcements.take(frame, at);
+  }
+
+  /** What a SYN tells of its sender's system. */
+  #stack(frame: Frame, at: number): void {
+    const host = this.hosts.at(frame.sourceMac, frame.source);
+    if (host === undefined) return;
+    const payload = frame.payloadEnd > frame.payloadStart;
+    const shape = synShape(frame.bytes, frame.networkStart, frame.transportStart, payload);
+    if (shape === undefined) return;
+    const reply = (frame.tcpFlags & tcpFlag.ACK) !== 0;
+    this.hosts.say(host, 'tcp', reply ? 'synAck' : 'syn', synText(shape), at);
+    const system = this.#systemOf?.(shape, reply);
+    if (system !== undefined) this.hosts.say(host, 'tcp', system.tool ? 'tool' : 'system', system.name, at);
   }
 
   /** A batch of the capture ring. */

@@ -97,7 +97,8 @@ const things: readonly (readonly [string, string, RegExp, RegExp, RegExp?])[] = 
   ['EdimaxCam2', '74:da:38:80:79:fc', /^Edimax$/, /camera/],
   ['EdimaxPlug2101W', '74:da:38:23:22:7b', /^Edimax$/, /plug/],
   ['EdnetCam2', '3c:49:37:03:17:f0', /^Ednet$/, /camera/],
-  ['HomeMaticPlug', '00:1a:22:05:c4:2e', /^eQ-3$/, /plug/],
+  // The plug has no card: what is on the wire is the access point that it belongs to.
+  ['HomeMaticPlug', '00:1a:22:05:c4:2e', /^eQ-3$/, /plug|gateway/, /Homematic/],
   ['HueSwitch', '00:17:88:24:76:ff', /^Signify$/, /lighting/, /Hue/],
   ['MAXGateway', '00:1a:22:03:cb:be', /^eQ-3$/, /gateway/, /MAX/],
   ['TP-LinkPlugHS100', '50:c7:bf:00:fc:a3', /^TP-Link$/, /plug/, /HS100/],

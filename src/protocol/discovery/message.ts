@@ -16,9 +16,8 @@ export interface Discovery {
   readonly medical: boolean;
   readonly location?: string;
   readonly scopes: readonly string[];
-  /** What a WSD computer or printer calls itself, from a metadata answer. */
-  readonly manufacturer?: string;
-  readonly model?: string;
+  /** Ports of the addresses that it serves its own metadata at. */
+  readonly ports: readonly number[];
 }
 
 const element = (text: string, name: string): string =>
@@ -48,10 +47,17 @@ export function decodeDiscovery(bytes: Uint8Array): Parsed<Discovery> {
     .split(/\s+/, 64)
     .filter((s) => s !== '');
   const location = locationOf(scopes);
+  const ports = element(text, 'XAddrs')
+    .split(/\s+/, 8)
+    .flatMap((address) => {
+      const port = Number(/^https?:\/\/(?:\[[^\]]*\]|[^/:]+):(\d{1,5})\//.exec(`${address}/`)?.[1] ?? 0);
+      return port > 0 && port < 65_536 ? [port] : [];
+    });
   return message({
     action,
     types,
     scopes,
+    ports,
     medical: medicalDevice.test(types) || scopes.includes(keyPurpose),
     ...(location === undefined ? {} : { location }),
   });

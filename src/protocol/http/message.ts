@@ -12,6 +12,8 @@ import { limits, methods } from './constants.ts';
 export interface HttpHead {
   readonly request: boolean;
   readonly method: string;
+  /** Of a response; 0 of a request. */
+  readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   /** Where the body begins; the length of what was given when the head isn't whole. */
   readonly body: number;
@@ -43,6 +45,7 @@ export function decodeHttp(bytes: Uint8Array, whole = false): Parsed<HttpHead> {
   return message({
     request: !start.startsWith('HTTP/'),
     method: start.split(' ', 1)[0] ?? '',
+    status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(start)?.[1] ?? 0),
     headers,
     body: end < 0 ? all.length : end + 4,
   });

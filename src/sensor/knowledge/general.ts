@@ -98,6 +98,51 @@ export const generalRules: readonly Rule[] = [
     gives: { class: 'printer' },
     source: 'RFC 6763 services',
   },
+  {
+    on: 'ipp printer-make-and-model',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { model: '$1', class: 'printer' },
+    source: 'RFC 8011 5.4.9',
+  },
+  {
+    on: 'ipp printer-make-and-model',
+    pattern:
+      /^(HP|Canon|EPSON|Brother|Lexmark|Xerox|Kyocera|RICOH|Samsung|Zebra|KONICA MINOLTA|OKI|Sharp|Toshiba)\b/i,
+    level: 'self',
+    gives: { vendor: '$1' },
+    source: maker,
+  },
+  { on: 'ipp serial', pattern: /^(.+)$/, level: 'self', gives: { serial: '$1' }, source: 'IEEE 1284.4' },
+  {
+    on: 'ipp printer-firmware-string-version',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { software: '$1' },
+    source: 'PWG 5100.13',
+  },
+  {
+    on: 'ipp printer-location',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { location: '$1' },
+    source: 'RFC 8011 5.4.5',
+  },
+  {
+    on: 'pjl model',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { model: '$1', class: 'printer' },
+    source: 'PJL reference',
+  },
+  {
+    on: 'pjl model',
+    pattern: /^(HP|Canon|EPSON|Brother|Lexmark|Xerox|Kyocera|RICOH|Samsung|Zebra)\b/i,
+    level: 'self',
+    gives: { vendor: '$1' },
+    source: maker,
+  },
+  { on: 'pjl takes', pattern: /./, level: banner, gives: { class: 'printer' }, source: 'PJL reference' },
   // Computers and phones.
   {
     on: 'dhcp vendorClass',
@@ -240,6 +285,35 @@ export const generalRules: readonly Rule[] = [
     level: 'self',
     gives: { class: 'building controller' },
     source: 'ASHRAE 135',
+  },
+  // Plants.
+  {
+    on: 'modbus vendor',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { vendor: '$1', class: 'industrial controller' },
+    source: 'Modbus 6.21',
+  },
+  {
+    on: 'modbus model',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { model: '$1' },
+    source: 'Modbus 6.21',
+  },
+  {
+    on: 'modbus product',
+    pattern: /^(.+)$/,
+    level: 'association',
+    gives: { model: '$1' },
+    source: 'Modbus 6.21',
+  },
+  {
+    on: 'modbus revision',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { software: '$1' },
+    source: 'Modbus 6.21',
   },
   // Things.
   {
@@ -392,6 +466,29 @@ export const generalRules: readonly Rule[] = [
     level: 'traffic',
     also: { on: 'dhcp vendorClass', pattern: /^udhcp 1\.12/ },
     gives: { vendor: 'Ednet', class: 'camera' },
+    source: wire,
+  },
+  {
+    on: 'tcp remotePort',
+    pattern: /^9292$/,
+    level: 'traffic',
+    also: { on: 'oui vendor', pattern: /eq-3/i },
+    gives: { vendor: 'eQ-3', model: 'Homematic IP access point', class: 'home automation gateway' },
+    source: wire,
+  },
+  {
+    on: 'dhcp hostName',
+    pattern: /^Lightify-/i,
+    level: 'dhcp',
+    gives: { vendor: 'OSRAM', model: 'Lightify gateway', class: 'lighting bridge' },
+    source: maker,
+  },
+  {
+    on: 'dns question',
+    pattern: /^withings\.(?:net|com)$/,
+    level: 'traffic',
+    also: { on: 'oui vendor', pattern: /withings/i },
+    gives: { vendor: 'Withings', class: 'smart scale' },
     source: wire,
   },
 ];

@@ -30,6 +30,9 @@ export const pacs = 'PACS';
 export const gateway = 'medical device gateway';
 export const hospitalSystem = 'hospital information system';
 export const hl7Engine = 'HL7 engine';
+const analyzer = 'laboratory analyzer';
+const pointOfCare = 'point-of-care analyzer';
+const laboratorySystem = 'laboratory information system';
 
 /** Classes that are medical: equipment, and systems that only hold or move its data. */
 export const medicalClasses: ReadonlySet<string> = new Set([
@@ -38,6 +41,9 @@ export const medicalClasses: ReadonlySet<string> = new Set([
   gateway,
   hospitalSystem,
   hl7Engine,
+  analyzer,
+  pointOfCare,
+  laboratorySystem,
   'DICOM system',
   'DICOM worklist server',
   'DICOM workstation',
@@ -326,6 +332,96 @@ export const medicalRules: readonly Rule[] = [
     level: 'self',
     gives: { location: '$1' },
     source: 'IEEE 11073-20701',
+  },
+  {
+    on: 'sdc manufacturer',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { vendor: '$1', class: 'medical device' },
+    source: 'DPWS 1.1, IEEE 11073-20701',
+  },
+  { on: 'sdc model', pattern: /^(.+)$/, level: 'self', gives: { model: '$1' }, source: 'DPWS 1.1' },
+  { on: 'sdc software', pattern: /^(.+)$/, level: 'self', gives: { software: '$1' }, source: 'DPWS 1.1' },
+  { on: 'sdc serial', pattern: /^(.+)$/, level: 'self', gives: { serial: '$1' }, source: 'DPWS 1.1' },
+  {
+    on: 'sdc certificate.purpose',
+    pattern: /^1\.2\.840\.10004\.20701\.1\.1$/,
+    level: 'traffic',
+    gives: { class: 'medical device' },
+    source: 'IEEE 11073-20701, provider role',
+  },
+  // Laboratories. Who sends only orders is the laboratory's own system.
+  {
+    on: 'astm sends',
+    pattern: /^(?:results|queries)$/,
+    level: 'self',
+    gives: { class: analyzer },
+    source: 'ASTM E1394',
+  },
+  {
+    on: 'astm sender',
+    pattern: /^(.+)$/,
+    level: 'self',
+    also: { on: 'astm sends', pattern: /^(?:results|queries)$/ },
+    gives: { model: '$1' },
+    source: 'ASTM E1394 7.1.5',
+  },
+  {
+    on: 'astm version',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { software: '$1' },
+    source: 'ASTM E1394 7.1.5',
+  },
+  {
+    on: 'astm serial',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { serial: '$1' },
+    source: 'ASTM E1394 7.1.5',
+  },
+  {
+    on: 'astm sends',
+    pattern: /^orders$/,
+    level: 'association',
+    gives: { class: laboratorySystem },
+    source: 'ASTM E1394',
+  },
+  {
+    on: 'poct1a message',
+    pattern: /./,
+    level: 'self',
+    gives: { class: pointOfCare },
+    source: 'CLSI POCT01-A2',
+  },
+  {
+    on: 'poct1a manufacturer',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { vendor: '$1' },
+    source: 'CLSI POCT01-A2',
+  },
+  {
+    on: 'poct1a vendor',
+    pattern: /^(.+)$/,
+    level: 'association',
+    gives: { vendor: '$1' },
+    source: 'CLSI POCT01-A2',
+  },
+  { on: 'poct1a model', pattern: /^(.+)$/, level: 'self', gives: { model: '$1' }, source: 'CLSI POCT01-A2' },
+  {
+    on: 'poct1a software',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { software: '$1' },
+    source: 'CLSI POCT01-A2',
+  },
+  {
+    on: 'poct1a serial',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { serial: '$1' },
+    source: 'CLSI POCT01-A2',
   },
   // DHCP.
   {

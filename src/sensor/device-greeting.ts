@@ -1,0 +1,95 @@
+/**
+ * What equipment says first in protocols of its own: B. Braun's pumps, laboratory analysers (ASTM E1394, POCT1-A),
+ * printers' raw ports, Modbus. Of each the part that names equipment is read; results, orders, jobs and registers
+ * are stepped over.
+ */
+import { decodeAstm, recognizeAstm } from '../protocol/astm/message.ts';
+import { decodeBcc, recognizeBcc } from '../protocol/bcc/message.ts';
+import { port as modbusPort } from '../protocol/modbus/constants.ts';
+import { decodeModbus, recognizeModbus } from '../protocol/modbus/message.ts';
+import { decodePjl, recognizePjl } from '../protocol/pjl/message.ts';
+import { decodePoct1a, recognizePoct1a } from '../protocol/poct1a/message.ts';
+import type { Side } from './flow.ts';
+import { row } from './greeting.ts';
+import type { ProtocolRow, Speaker } from './identify.ts';
+
+function readBcc(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
+  if (!last && !head.includes(0x04)) return false;
+  const decoded = decodeBcc(head);
+  if (decoded.kind === 'malformed') return true;
+  // Values come from the pump system, commands from who reads it.
+  if (!decoded.message.values) return true;
+  speaker.serves(from);
+  speaker.say(from, 'place', decoded.message.place, at);
+  for (const serial of decoded.message.serials) speaker.say(from, 'pumpSerial', serial, at);
+  return true;
+}
+
+/** Results and queries come from an analyser; orders alone come from a laboratory's system. */
+function readAstm(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
+  // The other side acknowledges with single bytes, unless it has a header to send.
+  const decoded = decodeAstm(head);
+  if (decoded.kind === 'malformed') return last || head.length > 512;
+  const ended = last || head.includes(0x04);
+  const { sender, carries } = decoded.message;
+  if (!ended && carries === undefined) return false;
+  speaker.serves(1);
+  const [name, version, serial] = sender;
+  speaker.say(from, 'sender', name, at);
+  if (carries !== 'orders') {
+    speaker.say(from, 'version', version, at);
+    speaker.say(from, 'serial', serial, at);
+  }
+  speaker.say(from, 'sends', carries, at);
+  return true;
+}
+
+function readPoct1a(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
+  const decoded = decodePoct1a(head);
+  if (decoded.kind === 'malformed') return true;
+  const { kind, device, fields, complete } = decoded.message;
+  if (!complete && !last) return false;
+  speaker.serves(1);
+  if (!device) return true;
+  speaker.say(from, 'message', kind, at);
+  for (const [field, value] of fields) speaker.say(from, field, value, at);
+  return true;
+}
+
+function readPjl(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
+  const decoded = decodePjl(head);
+  if (decoded.kind === 'malformed') return true;
+  // A job is for whoever serves the port.
+  if (from === 0) {
+    speaker.serves(1);
+    speaker.say(1, 'takes', 'jobs', at);
+    return true;
+  }
+  speaker.say(1, 'model', decoded.message.model, at);
+  return last || decoded.message.model !== undefined || head.length > 512;
+}
+
+function readModbus(speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean {
+  const server = speaker.opened || speaker.port(0) !== modbusPort ? 1 : 0;
+  speaker.serves(server);
+  for (let here = 0; here + 8 <= head.length;) {
+    const decoded = decodeModbus(head, here);
+    if (decoded.kind === 'malformed') return true;
+    if (here + decoded.message.length > head.length) return false;
+    const { identification } = decoded.message;
+    if (identification !== undefined && from === server) {
+      for (const [field, value] of identification) speaker.say(from, field, value, at);
+      if (identification.has('revision')) return true;
+    }
+    here += decoded.message.length;
+  }
+  return false;
+}
+
+export const deviceGreetings: readonly ProtocolRow[] = [
+  row('bcc', recognizeBcc, readBcc),
+  row('astm', recognizeAstm, readAstm),
+  row('poct1a', recognizePoct1a, readPoct1a),
+  row('pjl', recognizePjl, readPjl),
+  row('modbus', recognizeModbus, readModbus),
+];
