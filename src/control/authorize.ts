@@ -7,7 +7,10 @@
  * given to: an idle peer's tunnel session lapses after three minutes, and that is no reason to cut its session.
  */
 import { decide } from '../policy/decide.ts';
+import type { Evaluation } from '../policy/evaluate.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
+import type { AccessRequest } from '../policy/request.ts';
+import { formatEndpoint } from '../wire/address.ts';
 import type { Endpoint } from '../wire/address.ts';
 import type { Config, ResourceConfig, UserConfig } from '../wire/config.ts';
 import type { ErrorCode } from '../wire/errors.ts';
@@ -38,6 +41,8 @@ export interface AuthorizerOptions {
   readonly policy: () => PolicySet | undefined;
   /** A policy could not be evaluated. */
   readonly onFailure: (failures: readonly string[]) => void;
+  /** Policy was asked and has answered. */
+  readonly onDecided: (request: AccessRequest, answer: Evaluation) => void;
 }
 
 /** True when `question` asks again for the session that `grant` opened. */
@@ -49,6 +54,10 @@ function sameQuestion(grant: Grant, { resource, source }: Question): boolean {
     subject.source.address === canonical(source.address)
   );
 }
+
+/** What is dialled, and how it is spoken to: a resource that was deleted and made again may be another one. */
+const sameDevice = (a: Target, b: Target): boolean =>
+  a.device === b.device && a.protocol === b.protocol && formatEndpoint(a.dial) === formatEndpoint(b.dial);
 
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -76,7 +85,7 @@ export class Authorizer {
     const target = resource && this.#target(resource);
     const peer = directory.peers.get(grant.subject.peer);
     const known = peer && person(directory, peer);
-    if (!resource || !target || target.dial.address !== grant.target.dial.address)
+    if (!resource || !target || !sameDevice(target, grant.target))
       return this.#refuse(session, 'UNKNOWN_RESOURCE', 'The resource is no longer published.', grant.subject);
     if (!known || directory.peerAt(grant.subject.source.address)?.id !== grant.subject.peer)
       return this.#refuse(session, 'UNKNOWN_PEER', 'The peer is no longer enrolled.', undefined, target);
@@ -140,6 +149,7 @@ export class Authorizer {
       ...(open?.start === undefined ? {} : { start: epochMillis(open.start) }),
     });
     if (evaluation.failures.length > 0) this.#options.onFailure(evaluation.failures);
+    this.#options.onDecided(request, evaluation);
     return decision;
   }
 

@@ -30,6 +30,7 @@ import type { PolicySource } from './policy-source.ts';
 import type { Caller, ControlHandlers, Ports } from './ports.ts';
 import { Registry } from './registry.ts';
 import { reportHandlers, Reports } from './reports.ts';
+import { Simulation } from './simulation.ts';
 import type { StateStore } from './state-store.ts';
 import { TunnelView } from './tunnel-view.ts';
 
@@ -64,6 +65,7 @@ export class Control {
   readonly #desk: PolicyDesk;
   readonly #front: FrontDesk;
   readonly #reports: Reports;
+  readonly #simulation: Simulation;
   readonly #neighbours: Neighbours;
   readonly #facts: FactStore;
   readonly #circumstances: Circumstances;
@@ -86,6 +88,7 @@ export class Control {
     this.#endpoints = new Endpoints(this.#directory, store);
     this.#health = new HealthList(clock);
     this.#journal = new Journal(ports.audit, clock, ports.log);
+    this.#simulation = new Simulation({ clock, journal: this.#journal, store, log: ports.log });
     this.#policy = sourceOf(config, ports, store);
     this.#ownHealth = new OwnHealth({
       clock,
@@ -123,6 +126,7 @@ export class Control {
       reports: () => this.#reports,
     });
     this.#front.addHealth(this.#ownHealth);
+    this.#ownHealth.add('control.simulation', () => this.#simulation.finding());
     this.#circumstances = new Circumstances({
       ports,
       facts: this.#facts,
@@ -140,6 +144,7 @@ export class Control {
       refresh: () => this.#neighbours.refresh(),
       policy: () => this.#policy.set,
       onFailure: (failures) => this.#evaluationFailed(failures),
+      onDecided: (request, answer) => this.#simulation.decided(request, answer),
     });
     this.#grants = new LiveGrants({
       registry: this.#registry,
@@ -182,6 +187,7 @@ export class Control {
         overview: () => this.overview(),
       }),
       ...this.#desk.handlers(),
+      ...this.#simulation.handlers(),
       ...reportHandlers(this.#reports),
       ...this.#front.handlers(),
     };
@@ -255,6 +261,7 @@ export class Control {
     for (const event of this.#inventory.tick()) this.#journal.write('device.observed', event);
     this.#endpoints.flush();
     this.#facts.flush();
+    this.#simulation.tick();
     this.#front.life.tick();
     await this.#neighbours.poll();
     this.#drifted();
@@ -273,6 +280,7 @@ export class Control {
     this.#inventory.flush();
     this.#endpoints.flush();
     this.#front.life.flush();
+    this.#simulation.flush();
     await this.#journal.flush();
     this.#store.close();
   }

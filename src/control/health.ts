@@ -30,6 +30,7 @@ export const ownItems = [
   'control.break-glass',
   'control.reviews',
   'control.exceptions',
+  'control.simulation',
   'tunnel.process',
   'broker.process',
   'audit.process',

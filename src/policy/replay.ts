@@ -8,6 +8,7 @@ import type { Action } from '../wire/action.ts';
 import type { AuditEvent, AuditRecord } from '../wire/audit-event.ts';
 import type { Obligation } from '../wire/grant.ts';
 import { evaluate } from './evaluate.ts';
+import type { Evaluation } from './evaluate.ts';
 import type { PolicySet } from './policy-set.ts';
 import type { AccessRequest } from './request.ts';
 
@@ -101,16 +102,12 @@ export interface Replay {
 
 const without = <T>(all: readonly T[], some: readonly T[]): T[] => all.filter((each) => !some.includes(each));
 
-export function compareSets(
-  before: PolicySet,
-  after: PolicySet,
-  request: AccessRequest,
-): Change & { reasons: string[] } {
-  const [was, is] = [evaluate(before, request), evaluate(after, request)];
-  const kinds = (answer: typeof was): Obligation['kind'][] => [
-    ...new Set(answer.obligations.map(({ kind }) => kind)),
+export function compareAnswers(was: Evaluation, is: Evaluation): Change & { readonly reasons: string[] } {
+  const kinds = ({ obligations }: Evaluation): Obligation['kind'][] => [
+    ...new Set(obligations.map(({ kind }) => kind)),
   ];
   const loses = without(was.permitted, is.permitted);
+  // A refusal asks for nothing: that isn't a difference of its own.
   const both = was.permitted.length > 0 && is.permitted.length > 0;
   return {
     gains: without(is.permitted, was.permitted),
@@ -118,7 +115,7 @@ export function compareSets(
     asks: both ? without(kinds(is), kinds(was)) : [],
     asksNoMore: both ? without(kinds(was), kinds(is)) : [],
     reasons: is.denials
-      .filter((each) => each.actions.some((a) => loses.includes(a)))
+      .filter((each) => each.actions.some((action) => loses.includes(action)))
       .map((each) => each.reason),
   };
 }
@@ -154,9 +151,9 @@ export class Replayer {
       return;
     }
     this.#replayed++;
-    const then = evaluate(this.#before, request).permitted;
-    if (then.join() !== decision.permitted.join()) this.#unlike++;
-    const change = compareSets(this.#before, this.#after, request);
+    const then = evaluate(this.#before, request);
+    if (then.permitted.join() !== decision.permitted.join()) this.#unlike++;
+    const change = compareAnswers(then, evaluate(this.#after, request));
     if (isSame(change)) return;
     const { user, roles } = request.subject;
     const { resource } = request.target;

@@ -11,6 +11,7 @@ import { endpoint } from './address.ts';
 import { fact } from './facts.ts';
 import { grant, refusal, subject, target } from './grant.ts';
 import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStatus, review } from './life.ts';
+import { simulation } from './simulation.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
 
 /** How packets of a tunnel session travel: from end to end, or by way of a relay. */
@@ -59,6 +60,10 @@ const kinds = {
     digest: z.string(),
     from: z.string(),
   }),
+  /** A candidate policy set is compared with the one that decides from now on, or no longer. */
+  'simulation.changed': simulation
+    .omit({ differences: true })
+    .extend({ what: z.enum(['started', 'stopped']), kinds: z.number().int().nonnegative() }),
   /** A tunnel session was confirmed: equal identity on both ends. */
   'tunnel.session': confirmedSession,
   /** A handshake was refused for a reason worth a record; floods are counted, not recorded one by one. */

@@ -28,6 +28,7 @@ import {
 } from './life.ts';
 import { hostObservation } from './observation.ts';
 import { portalAccess, portalRequests } from './portal.ts';
+import { simulationAnswer, simulationRequests } from './simulation.ts';
 
 const nothing = z.strictObject({});
 
@@ -235,8 +236,17 @@ export const policyStatus = z.strictObject({
 });
 export type PolicyStatus = z.infer<typeof policyStatus>;
 
+/** Served by `control`: a candidate policy set beside the one that decides, for operators. */
+export const simulationVerbs = {
+  'simulation.start': verb(simulationRequests['simulation.start'], simulationAnswer),
+  /** Answers with the last report. */
+  'simulation.stop': verb(simulationRequests['simulation.stop'], simulationAnswer),
+  'simulation.report': verb(simulationRequests['simulation.report'], simulationAnswer),
+} as const;
+
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
+  ...simulationVerbs,
   ...portalVerbs,
   ...lifeVerbs,
   /** May the peer at `source` open a session on `resource`? Always answers with a decision. */
