@@ -46,7 +46,7 @@ class Denials {
   readonly #groups = new Map<string, Denial>();
 
   add(action: Action, rules: readonly string[], reason: string, stepUp?: StepUp): void {
-    const key = `${reason}\0${rules.join('\0')}`;
+    const key = `${reason}\0${rules.join('\0')}${stepUp ? '\0' : ''}`;
     const group = this.#groups.get(key);
     if (group) group.actions.push(action);
     else
@@ -178,7 +178,8 @@ export function evaluate(set: PolicySet, request: AccessRequest, where = ''): Ev
       const { determining, overridden } = verdict;
       for (const id of determining) {
         refusedBy.add(id);
-        denials.add(action, [id], reasonOf(set, id, request), together(set, [id], where));
+        const lifts = overridden ? together(set, [id], where) : undefined;
+        denials.add(action, [id], reasonOf(set, id, request), lifts);
       }
       if (determining.length === 0) denials.add(action, [], 'No policy permits it.');
       const stepUp = overridden ? together(set, determining, where) : undefined;

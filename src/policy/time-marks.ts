@@ -115,7 +115,11 @@ export function ageMarks(policies: readonly PolicyJson[]): TimeMarks {
       const [left, right] = [sides['left'], sides['right']];
       const number = isAge(left) ? literal(right) : isAge(right) ? literal(left) : undefined;
       if (number === undefined) continue;
-      for (const mark of [number, number + 1]) if (mark > 0) marks.add(mark);
+      // An age only grows: `age < n` and `age >= n` change at n, `<=` and `>` after it; the other way round on the right.
+      const at = (isAge(left) ? ['<', '>='] : ['>', '<=']).includes(comparison);
+      const both = comparison === '==' || comparison === '!=';
+      if (at || both) marks.add(number);
+      if (!at || both) marks.add(number + 1);
       return;
     }
     const read = access(value);
