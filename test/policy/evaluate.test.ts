@@ -94,6 +94,7 @@ function expected(
   if (is('vendor')) add('view');
   if (is('vendor') || c.posture === 'major') for (const a of actions) if (a !== 'view') permitted.delete(a);
   if (c.posture === 'unknown') permitted.delete('administer');
+  if (c.posture === 'critical') permitted.clear();
   return actions.filter((a) => permitted.has(a));
 }
 
@@ -112,7 +113,7 @@ void t.test('the shipped set and its model agree on generated questions', (t) =>
     units: fc.uniqueArray(fc.constantFrom('icu', 'er', 'radiology'), { maxLength: 2 }),
     class: fc.constantFrom('pacs', 'modality', 'infusion-pump', 'monitor', 'analyser'),
     unit: fc.constantFrom('icu', 'er', 'unassigned'),
-    posture: fc.constantFrom('good', 'minor', 'major', 'unknown'),
+    posture: fc.constantFrom('good', 'minor', 'major', 'critical', 'unknown'),
     score: fc.integer({ min: 0, max: 100 }),
     kex: fc.constantFrom('classical', 'classical+psk', 'hybrid'),
     protocol: fc.constantFrom('dicom', 'hl7', 'tcp'),
@@ -285,8 +286,9 @@ void t.test('the ladder of the shipped set', (t) => {
   const full = ['view', 'modify', 'download'];
   t.same([at('good').permitted, kinds(at('good'))], [full, []]);
   t.same([at('minor').permitted, kinds(at('minor'))], [full, ['warn']]);
-  t.match(at('minor').obligations[0]?.text, /Within seven days: install its updates/);
+  t.match(at('minor').obligations[0]?.text, /updates, screen lock.* in time\.$/);
   t.same([at('major').permitted, kinds(at('major'))], [['view'], ['warn']]);
+  t.same([at('critical').permitted, kinds(at('critical'))], [[], ['quarantine']]);
   t.same(at('major', { breakGlass: true }).permitted, ['view'], 'break-glass is no relaxation of posture');
   const emergency = at('major', { emergency: true });
   t.same(emergency.permitted, full, 'emergency mode relaxes posture');
