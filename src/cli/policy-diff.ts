@@ -40,7 +40,7 @@ export function changedText({
   asks,
   asksNoMore,
   reasons,
-}: ChangedDecision): string {
+}: Omit<ChangedDecision, 'first' | 'last' | 'time'>): string {
   const effects = [
     ...words('loses', loses),
     ...words('gains', gains),

@@ -1,0 +1,101 @@
+/** `anteroom policy suggest`: a draft of least privilege from recorded sessions, checked and tested before it is shown. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { check } from '../policy/check.ts';
+import { Suggester } from '../policy/suggest.ts';
+import type { Draft } from '../policy/suggest.ts';
+import { Fault } from '../wire/errors.ts';
+import { paragraph, plain, plural, printJson, table } from './console.ts';
+import { daysOf } from './policy-diff.ts';
+import { DAY_MS, readRecords } from './policy-records.ts';
+import { runTables, testText } from './policy-test.ts';
+
+/** The draft is a set without findings, and decides as its own table says. Fault INTERNAL otherwise. */
+export function verify({ cedar, cases }: Draft): void {
+  const files = [{ name: 'suggested.cedar', text: cedar }];
+  const { findings } = check(files);
+  const [finding] = findings;
+  if (finding) throw new Fault('INTERNAL', `the draft has a finding: ${finding.policy}: ${finding.message}`);
+  const result = runTables({ path: '', files, tables: [{ name: 'suggested.cases.md', text: cases }] });
+  if (result.tables.some(({ failed, problems }) => failed.length + problems.length > 0))
+    throw new Fault('INTERNAL', `the draft fails its own table:\n${testText(result)}`);
+}
+
+export function draftText(draft: Draft, days: number): string {
+  const { suggestions, sessions, exceptional, lacking, roleless, refused } = draft;
+  const rows = suggestions.map(
+    ({ role, class: className, actions, own, local, postureGood, sessions: n, users }) => [
+      role,
+      className,
+      actions.join(', '),
+      [...(own ? ['own unit'] : []), ...(local ? ['local'] : []), ...(postureGood ? ['posture'] : [])].join(
+        ', ',
+      ),
+      String(n),
+      String(users),
+    ],
+  );
+  let text = paragraph(
+    `${plural(sessions, 'session')} of the last ${plural(days, 'day')} come to ${plural(suggestions.length, 'policy', 'policies')}.`,
+    0,
+  );
+  text += `\n${table(['ROLE', 'ON', 'MAY', 'ONLY WITH', 'SESSIONS', 'USERS'], rows)}`;
+  const left = [
+    ...(exceptional > 0
+      ? [`${plural(exceptional, 'session')} by break-glass or in an emergency: they stay exceptions.`]
+      : []),
+    ...(lacking > 0
+      ? [`${plural(lacking, 'record')} without facts, of a version before they were kept.`]
+      : []),
+    ...(roleless > 0 ? [`${plural(roleless, 'session')} of users without a role.`] : []),
+    ...[...refused]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 10)
+      .map(([what, count]) => `${plain(what)}: refused ${plural(count, 'time')}.`),
+  ];
+  if (left.length > 0)
+    text += `\nNot in the draft:\n${left.map((each) => paragraph(each, 4, '  ')).join('')}`;
+  return text;
+}
+
+interface Options {
+  readonly days: number;
+  readonly store?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export function register(policy: Command): void {
+  policy
+    .command('suggest')
+    .description('a draft of least privilege from what recorded sessions really did')
+    .option('--days <count>', 'how far back', daysOf, 30)
+    .option('--store <file>', "read this audit store, or a copy of one, instead of asking the gateway's log")
+    .option('--out <folder>', 'write suggested.cedar and suggested.cases.md there; nothing is overwritten')
+    .option('--json', 'as JSON')
+    .action(async ({ days, store, out, json }: Options) => {
+      const suggester = new Suggester();
+      await readRecords({ since: Date.now() - days * DAY_MS, store }, (record) => suggester.put(record));
+      const draft = suggester.draft();
+      if (draft.suggestions.length === 0)
+        throw new Fault('POLICY_UNREADABLE', `no session of the last ${plural(days, 'day')} did anything`);
+      verify(draft);
+      if (out !== undefined) {
+        mkdirSync(out, { recursive: true });
+        for (const [name, text] of [
+          ['suggested.cedar', draft.cedar],
+          ['suggested.cases.md', draft.cases],
+        ] as const) {
+          if (existsSync(join(out, name)))
+            throw new Fault('POLICY_UNREADABLE', `${join(out, name)} is there already`);
+          writeFileSync(join(out, name), text);
+        }
+      }
+      if (json === true) printJson({ ...draft, refused: Object.fromEntries(draft.refused) });
+      else {
+        process.stdout.write(draftText(draft, days));
+        if (out === undefined) process.stdout.write(`\n${draft.cedar}`);
+      }
+    });
+}
