@@ -8,7 +8,7 @@ import type { SessionId } from '../wire/ids.ts';
 
 const TIMEOUT_MS = 3_000;
 
-async function withControl<T>(
+export async function withControl<T>(
   use: (control: ReturnType<typeof connect<typeof controlVerbs, typeof controlPushes>>) => Promise<T>,
 ): Promise<T> {
   const control = connect({
