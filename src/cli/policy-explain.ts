@@ -11,14 +11,13 @@ import type { Because, Effect, Explanation } from '../policy/explain.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import { decisionOf } from '../policy/replay.ts';
 import type { AccessRequest } from '../policy/request.ts';
-import { factsOf, isFact, requestOf } from '../policy/table-facts.ts';
+import { isFact, requestOf } from '../policy/table-facts.ts';
 import type { Cell } from '../policy/table-file.ts';
 import { parseTable } from '../policy/table-test.ts';
 import { loadConfig } from '../platform/config.ts';
-import { kexPolicyOf } from '../wire/config.ts';
-import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { paragraph, plain, printJson } from './console.ts';
+import { configured } from './policy-directory.ts';
 import { readRecords } from './policy-records.ts';
 import { readSource, setOf } from './policy-source.ts';
 
@@ -74,7 +73,11 @@ function becauseText(because: readonly Because[]): string {
 }
 
 function effectText({ changes, gains, loses, asks, asksNoMore }: Effect): string {
-  const condition = changes.map(({ fact, value }) => `${fact}: ${value}`).join(', and ');
+  const condition = changes
+    .map(({ fact, value }) =>
+      value === 'yes' ? `with ${fact}` : value === 'no' ? `without ${fact}` : `${fact}: ${value}`,
+    )
+    .join(', and ');
   const effects = [
     ...(gains.length > 0 ? [`may also ${list(gains)}`] : []),
     ...(loses.length > 0 ? [`may no longer ${list(loses)}`] : []),
@@ -108,52 +111,6 @@ export function explanationText(subjects: Subjects, explanation: Explanation): s
 }
 
 const bad = (detail: string): Fault => new Fault('POLICY_TABLE_INVALID', detail);
-
-/** Facts of the configuration about a user on a resource. Faults where there is none of that name. */
-function configured(
-  config: Config,
-  user: string,
-  resource: string,
-): { cells: Map<string, Cell>; names: Pick<Subjects, 'user' | 'device'> } {
-  const who = config.users.find((each) => each.id === user);
-  const what = config.resources.find((each) => each.id === resource);
-  const device = config.devices.find((each) => each.id === what?.device);
-  if (!who) throw new Fault('PEER_UNKNOWN', `There is no user ${user}.`);
-  if (!what || !device) throw new Fault('DEVICE_UNKNOWN', `There is no resource ${resource}.`);
-  const peer = config.peers.find((each) => each.user === user);
-  const agreed = peer && kexPolicyOf(peer);
-  return {
-    cells: factsOf({
-      user,
-      roles: who.roles,
-      units: who.units,
-      kind: who.kind,
-      groups: who.groups,
-      clearance: who.clearance,
-      resource,
-      device: device.id,
-      protocol: what.protocol,
-      class: device.class,
-      unit: device.unit,
-      zone: device.zone,
-      ephi: what.ephi,
-      sensitivity: what.sensitivity,
-      admin: what.admin,
-      remediation: what.remediation,
-      ...(peer && {
-        peer: peer.id,
-        'user device': peer.userDevice,
-        owner: peer.owner,
-        shared: peer.shared,
-        posture: peer.posture.level,
-        score: peer.posture.score,
-        kex: agreed === 'hybrid-required' ? 'hybrid' : agreed,
-        source: peer.allowedIps[0]?.split('/')[0],
-      }),
-    }),
-    names: { user: who.name, device: device.name },
-  };
-}
 
 interface Options {
   readonly user?: string;

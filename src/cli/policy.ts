@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { register as check } from './policy-check.ts';
 import { register as diff } from './policy-diff.ts';
 import { register as explain } from './policy-explain.ts';
+import { register as review } from './policy-review.ts';
 import { register as simulate } from './policy-simulate.ts';
 import { register as suggest } from './policy-suggest.ts';
 import { register as test } from './policy-test.ts';
@@ -11,5 +12,5 @@ export function register(program: Command): void {
   const policy = program
     .command('policy')
     .description('Policies: check, test and explain them, compare revisions, and review who may what.');
-  for (const command of [check, test, explain, diff, simulate, suggest]) command(policy);
+  for (const command of [check, test, explain, diff, simulate, suggest, review]) command(policy);
 }

@@ -232,7 +232,7 @@ export function variations(request: AccessRequest, mentions: Mentions): readonly
   for (const risk of mentions.numbers('context.risk', 0, 100))
     if (risk !== request.risk) add('the risk score', String(risk), (r) => ({ ...r, risk }));
   const kinds = mentions.words('context.ticket.kind TicketKind') as ('change' | 'incident' | 'request')[];
-  for (const kind of kinds.length > 0 ? kinds : (['change'] as const))
+  for (const kind of new Set([...kinds, request.ticket?.kind ?? 'change'] as const))
     for (const approvals of new Set([1, 2, ...mentions.numbers('context.ticket.approvals', 0, 16)])) {
       const ticket = { number: 'some-ticket', kind, actions: [...actions], approvals };
       add('a ticket for it', `${kind}, ${approvals} approved`, (r) => ({ ...r, ticket }));
