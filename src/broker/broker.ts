@@ -21,6 +21,8 @@ import type { Clock } from '../wire/units.ts';
 import { Admission, PeerDirectory } from './admission.ts';
 import type { Place } from './admission.ts';
 import { openGate, openRefusal } from './gate/gate.ts';
+import { EmergencyRecord } from './emergency-record.ts';
+import type { EmergencyStore } from './emergency-record.ts';
 import { BrokerHealth } from './health.ts';
 import { Recorder } from './recorder.ts';
 import type { Append } from './recorder.ts';
@@ -57,6 +59,8 @@ export interface BrokerOptions {
   readonly control: Control;
   readonly append: Append;
   readonly dial: Dial;
+  /** Where starts of break-glass go while the log can't be written. */
+  readonly emergency?: EmergencyStore;
   /** Listeners that don't work, described. */
   readonly failingListeners: () => readonly string[];
 }
@@ -78,7 +82,14 @@ export class Broker {
   constructor(options: BrokerOptions) {
     const { config, schedule, log } = options;
     this.#options = options;
-    this.#recorder = new Recorder({ append: options.append, schedule, log });
+    const emergency = options.emergency && new EmergencyRecord(options.emergency);
+    this.#recorder = new Recorder({
+      append: options.append,
+      schedule,
+      log,
+      ...(emergency ? { emergency } : {}),
+    });
+    for (const event of emergency?.left(options.clock.now()) ?? []) this.record(event);
     this.#admission = new Admission({
       limits: config.broker.limits,
       peers: new PeerDirectory(config.peers),

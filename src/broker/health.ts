@@ -1,5 +1,6 @@
 /**
- * The broker's part of the health list: `broker.listeners`, `broker.control`, `broker.audit`, `broker.places`.
+ * The broker's part of the health list: `broker.listeners`, `broker.control`, `broker.audit`, `broker.places`, and
+ * `broker.emergency-journal`.
  * Each text says what holds, what still works and what to do.
  */
 import type { HealthItem } from '../wire/health.ts';
@@ -44,7 +45,7 @@ function say(facts: HealthFacts): Said[] {
     level: full ? 'warning' : 'ok',
     text: `${facts.sessions} of ${facts.sessionLimit} places for sessions are taken.`,
   };
-  return [listen, control, sayAudit(recorder), places];
+  return [listen, control, sayAudit(recorder), ...sayEmergency(recorder), places];
 }
 
 function sayAudit(recorder: RecorderState): Said {
@@ -55,6 +56,19 @@ function sayAudit(recorder: RecorderState): Said {
   const why = recorder.failing === 'AUDIT_STORAGE_FULL' ? 'is full' : 'cannot be written';
   const text = `The audit log ${why}: new sessions are refused, open ones go on; ${recorder.waiting} records wait.${lost}`;
   return { item, level: 'critical', text };
+}
+
+function sayEmergency({ emergency }: RecorderState): Said[] {
+  if (!emergency) return [];
+  const item = 'broker.emergency-journal';
+  const { held, volatile } = emergency;
+  if (held === 0) return [{ item, level: 'ok', text: 'The emergency journal is empty.' }];
+  const lose =
+    volatile === 0
+      ? ''
+      : ` ${volatile} of them are in memory only and would be lost with the power: do not switch off.`;
+  const text = `Sessions by break-glass go on without the audit log: ${held} records are in the emergency journal and wait for it.${lose} Make the audit log work again.`;
+  return [{ item, level: 'critical', text }];
 }
 
 /** Keeps since when each item has had its level. */

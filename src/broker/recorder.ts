@@ -9,10 +9,14 @@
  * once, never lost. The queue is bounded. Past `CAPACITY` a unit is not taken and its session must end: an
  * unrecorded unit is worse than an interrupted session. An end is always taken: there are no more of them than
  * sessions that were open, and no session opens while the log is down. A refusal past the bound is counted.
+ *
+ * The exception is break-glass: when the log fails or is slow, its start goes to the emergency journal
+ * (`emergency-record.ts`), and counts as durable then.
  */
 import type { AuditEvent } from '../wire/audit-event.ts';
 import { isFault } from '../wire/errors.ts';
 import type { ErrorCode } from '../wire/errors.ts';
+import type { EmergencyRecord, EmergencyState } from './emergency-record.ts';
 import type { Cancel, Log, Schedule } from './surroundings.ts';
 
 /** Events in one append; the log takes up to 1024. */
@@ -21,6 +25,8 @@ const BATCH = 256;
 const CAPACITY = 8192;
 /** How long a start waits for its acknowledgement, ms. */
 const START_LIMIT = 5_000;
+/** And one of break-glass, before it goes to the emergency journal. */
+const GLASS_START_LIMIT = 2_000;
 const FIRST_BACKOFF = 100;
 const LAST_BACKOFF = 2_000;
 
@@ -35,6 +41,7 @@ export interface RecorderOptions {
   readonly schedule: Schedule;
   readonly log: Log;
   readonly capacity?: number;
+  readonly emergency?: EmergencyRecord;
 }
 
 interface Entry {
@@ -52,6 +59,8 @@ export interface RecorderState {
   readonly waiting: number;
   /** Refusals that were not kept because too many waited. */
   readonly uncounted: number;
+  /** What the emergency journal holds for the log. */
+  readonly emergency?: EmergencyState;
 }
 
 export class Recorder {
@@ -72,17 +81,30 @@ export class Recorder {
   }
 
   get state(): RecorderState {
-    return { failing: this.#failing, waiting: this.#queue.length, uncounted: this.#uncounted };
+    const emergency = this.#options.emergency?.state;
+    return {
+      failing: this.#failing,
+      waiting: this.#queue.length,
+      uncounted: this.#uncounted,
+      ...(emergency ? { emergency } : {}),
+    };
   }
 
   /** Record a `session.start` and tell `answer`, once, whether it is durable. */
   start(event: AuditEvent, answer: (answer: StartAnswer) => void): void {
+    const glass = this.#options.emergency?.isBreakGlass(event) ?? false;
     if (this.#queue.length >= this.#capacity) {
+      if (glass && this.#options.emergency?.start(event) === true) {
+        this.#queue.push({ event });
+        answer({ kind: 'durable' });
+        return;
+      }
       answer({ kind: 'not-durable', code: this.#failing ?? 'AUDIT_UNAVAILABLE' });
       return;
     }
     const entry: Entry = { event, answer };
-    entry.cancel = this.#options.schedule(START_LIMIT, () => {
+    entry.cancel = this.#options.schedule(glass ? GLASS_START_LIMIT : START_LIMIT, () => {
+      if (this.#journalled(entry)) return;
       // Under way it may still be written; the session's refusal follows it in the log.
       if (this.#queue.indexOf(entry) >= this.#underWay) entry.dropped = true;
       this.#settle(entry, { kind: 'not-durable', code: 'AUDIT_UNAVAILABLE' });
@@ -98,8 +120,11 @@ export class Recorder {
   add(event: AuditEvent): boolean {
     if (this.#queue.length >= this.#capacity && event.kind !== 'session.end') {
       if (event.kind === 'session.refused') this.#uncounted++;
-      return false;
+      if (this.#options.emergency?.keep(event) !== true) return false;
+      this.#queue.push({ event });
+      return true;
     }
+    if (this.#failing !== undefined) this.#options.emergency?.keep(event);
     this.#queue.push({ event });
     if (!this.#retry) this.#write();
     return true;
@@ -118,12 +143,22 @@ export class Recorder {
     tell?.(answer);
   }
 
+  /** A waiting start of break-glass, made durable in the emergency journal; from then on an event like others. */
+  #journalled(entry: Entry): boolean {
+    const { emergency } = this.#options;
+    if (!entry.answer || !emergency?.isBreakGlass(entry.event) || !emergency.start(entry.event)) return false;
+    this.#settle(entry, { kind: 'durable' });
+    delete entry.cancel;
+    return true;
+  }
+
   #write(): void {
     if (this.#underWay > 0) return;
     if (this.#queue.some((entry) => entry.dropped)) this.#queue = this.#queue.filter((e) => !e.dropped);
     const batch = this.#queue.slice(0, this.#batch);
     if (batch.length === 0) {
       this.#batch = BATCH;
+      this.#options.emergency?.settled();
       for (const resolve of this.#idle.splice(0)) resolve();
       return;
     }
@@ -151,6 +186,7 @@ export class Recorder {
       this.#options.log.error(fields, 'the audit log does not take records');
     }
     this.#failing = code;
+    for (const entry of this.#queue) this.#journalled(entry);
     const starts = this.#queue.filter((entry) => entry.cancel !== undefined);
     this.#queue = this.#queue.filter((entry) => entry.cancel === undefined);
     this.#underWay = 0;

@@ -2,10 +2,14 @@
  * What one session did: bytes, units, refusals; and which of it is worth a record of its own. The first unit of a
  * kind is recorded one by one, refused units up to a bound, everything is counted.
  *
+ * Where the grant obliges to `record`, the recorder is on: every unit is recorded one by one, what passed and what was
+ * refused, up to RECORDED_UNITS; then the log says that the recording is full, and counting goes on. It holds what was
+ * done and never what was in it: no content of a device or a patient.
+ *
  * What surprises: names of units come from the stream, so the number of names is bounded too.
  */
 import type { AuditBody, AuditKind } from '../wire/audit-event.ts';
-import { denialsOf } from '../wire/grant.ts';
+import { denialsOf, obliges } from '../wire/grant.ts';
 import type { Grant } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { SessionProgress } from '../wire/messages.ts';
@@ -14,6 +18,8 @@ import type { Side } from './surroundings.ts';
 
 /** Refused units recorded one by one; the rest is counted. */
 const REFUSED_RECORDS = 32;
+/** Units that the recorder of one session takes. */
+export const RECORDED_UNITS = 4096;
 /** Names of units counted apart; the rest is counted as OTHER_UNITS. */
 const UNIT_NAMES = 64;
 const OTHER_UNITS = 'other';
@@ -24,7 +30,7 @@ type RefusedEffect = Extract<Effect, { kind: 'refused' }>;
 /** Kind and body of a record to be written. */
 export type Note = {
   [K in AuditKind]: { readonly kind: K; readonly body: AuditBody<K> };
-}['session.unit' | 'session.unit.refused' | 'session.end'];
+}['session.unit' | 'session.unit.refused' | 'session.recording.full' | 'session.end'];
 
 export class SessionAccount {
   readonly #session: SessionId;
@@ -34,6 +40,8 @@ export class SessionAccount {
   readonly #bytes = { user: 0, device: 0 };
   readonly #units = new Map<string, number>();
   #refused = 0;
+  #recorded = 0;
+  #fullTold = false;
   /** Grows with everything that a progress report would show. */
   changes = 0;
 
@@ -49,9 +57,12 @@ export class SessionAccount {
     this.changes++;
   }
 
-  /** A unit passed; the record of it, if it is the first of its kind. */
-  unit({ unit, action }: UnitEffect, { rules, subject, target }: Grant): Note | undefined {
-    if (this.#count(unit) > 1) return undefined;
+  /** A unit passed; the record of it, if it is the first of its kind or the recorder is on. */
+  unit({ unit, action }: UnitEffect, grant: Grant): Note | undefined {
+    const first = this.#count(unit) === 1;
+    const recorded = this.#recorder(grant, first);
+    if (recorded !== 'on') return recorded;
+    const { rules, subject, target } = grant;
     return { kind: 'session.unit', body: { session: this.#session, unit, action, rules, subject, target } };
   }
 
@@ -59,7 +70,8 @@ export class SessionAccount {
   unitRefused({ unit, action, reason }: RefusedEffect, grant: Grant): Note | undefined {
     this.#count(`refused ${unit}`);
     this.#refused++;
-    if (this.#refused > REFUSED_RECORDS) return undefined;
+    const recorded = this.#recorder(grant, this.#refused <= REFUSED_RECORDS);
+    if (recorded !== 'on') return recorded;
     const what = { session: this.#session, unit, ...(action ? { action } : {}) };
     const { subject, target } = grant;
     const took = action ? denialsOf(grant, action).flatMap((denial) => denial.rules) : [];
@@ -88,6 +100,22 @@ export class SessionAccount {
       kind: 'session.end',
       body: { session, subject, target, reason, durationMs, bytesToDevice, bytesToUser, units },
     };
+  }
+
+  /** Whether this unit is recorded; once, the record that no more are. `anyway`: it is worth one by itself. */
+  #recorder(grant: Grant, anyway: boolean): 'on' | Note | undefined {
+    const full = this.#recorded >= RECORDED_UNITS;
+    if (!obliges(grant, 'record') || full) {
+      if (anyway || !full || this.#fullTold) return anyway ? 'on' : undefined;
+      this.#fullTold = true;
+      const { subject, target } = grant;
+      return {
+        kind: 'session.recording.full',
+        body: { session: this.#session, units: RECORDED_UNITS, subject, target },
+      };
+    }
+    this.#recorded++;
+    return 'on';
   }
 
   /** Count one unit; the count so far. */

@@ -22,6 +22,7 @@ import type { AuditBody, AuditEvent, AuditKind } from '../wire/audit-event.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import { errorTable, isErrorCode } from '../wire/errors.ts';
 import type { ErrorCode } from '../wire/errors.ts';
+import { stepUpText } from '../wire/grant.ts';
 import type { Decision, Grant, Refusal } from '../wire/grant.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { SessionProgress } from '../wire/messages.ts';
@@ -310,7 +311,9 @@ export class Session {
 
   #denied(refusal: Refusal): void {
     const code = isErrorCode(refusal.code) ? refusal.code : 'POLICY_DENIED';
-    this.#refuse(code, refusal.reasons.join(' '), refusal);
+    const words = refusal.reasons.join(' ');
+    const [stepUp] = refusal.stepUp ?? [];
+    this.#refuse(code, stepUp ? `${stepUpText(stepUp)}; ${words}` : words, refusal);
   }
 
   #hold(grant: Grant): void {

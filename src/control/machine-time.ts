@@ -52,7 +52,7 @@ export class MachineTime {
     const now = clock.uptime();
     this.#at = now;
     if (!kept) this.#total = 0;
-    else if (kept.boot === clock.boot) this.#total = kept.total + Math.max(0, now - kept.uptime);
+    else if (kept.boot === clock.boot && now >= kept.uptime) this.#total = kept.total + now - kept.uptime;
     else this.#total = kept.total + now + SAVE_EVERY;
     this.flush();
   }

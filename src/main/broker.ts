@@ -7,15 +7,23 @@
  */
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { PeerDirectory } from '../broker/admission.ts';
 import { Broker } from '../broker/broker.ts';
 import { Listeners } from '../broker/listeners.ts';
 import type { Listen } from '../broker/listeners.ts';
+import { Portal } from '../broker/portal/portal.ts';
+import { Visits } from '../broker/portal/visit.ts';
 import type { Dial } from '../broker/relay.ts';
 import type { Schedule } from '../broker/surroundings.ts';
 import { connect } from '../ipc/client.ts';
 import { socketPath } from '../platform/config.ts';
+import { EmergencyJournal } from '../platform/emergency-journal.ts';
 import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
+import { resourcesSchema } from '../wire/config.ts';
+import type { ResourceConfig } from '../wire/config.ts';
 import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../wire/messages.ts';
 
 /** Progress and health are told at most this often. */
@@ -30,6 +38,17 @@ const schedule: Schedule = (ms, then) => {
 
 const dial: Dial = ({ address, port }) =>
   connectTcp({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+
+/** The portal as the listeners know it: no device stands behind it. */
+const portalAt = (address: string, port: number): ResourceConfig =>
+  resourcesSchema.element.parse({
+    id: 'portal',
+    device: 'portal',
+    protocol: 'tcp',
+    virtual: { address, port },
+    port,
+    ephi: false,
+  });
 
 runProcess('broker', async ({ config, log, clock }) => {
   const audit = connect({
@@ -56,6 +75,12 @@ runProcess('broker', async ({ config, log, clock }) => {
     onDisconnect: () => broker.controlDisconnected(),
   });
 
+  const emergency = new EmergencyJournal({
+    file: join(config.stateDir, 'broker', 'emergency.journal'),
+    fallback: join(config.runtimeDir, 'broker', 'emergency.journal'),
+  });
+  if (emergency.fault) log.error({ err: emergency.fault }, 'the emergency journal is in memory only');
+
   const broker = new Broker({
     config,
     clock,
@@ -73,31 +98,68 @@ runProcess('broker', async ({ config, log, clock }) => {
       health: (health) => control.call('broker.health', { health }),
     },
     dial,
-    failingListeners: () => listeners.failing,
+    emergency,
+    failingListeners: () => [...listeners.failing, ...portalListeners.failing],
   });
 
-  const listen: Listen = (resource, failed) =>
-    new Promise((resolve, reject) => {
-      const server = createServer(
-        {
-          allowHalfOpen: true,
-          pauseOnConnect: true,
-          noDelay: true,
-          keepAlive: true,
-        },
-        (socket) => broker.accept(resource, socket),
-      );
-      server.once('error', reject);
-      server.listen({ host: resource.virtual.address, port: resource.virtual.port, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        server.on('error', failed);
-        // Closing waits for no connection: sessions end on their own.
-        resolve({ close: async () => void server.close() });
+  const listenWith =
+    (accept: (resource: ResourceConfig, socket: Socket) => void): Listen =>
+    (resource, failed) =>
+      new Promise((resolve, reject) => {
+        const server = createServer(
+          {
+            allowHalfOpen: true,
+            pauseOnConnect: true,
+            noDelay: true,
+            keepAlive: true,
+          },
+          (socket) => accept(resource, socket),
+        );
+        server.once('error', reject);
+        server.listen(
+          { host: resource.virtual.address, port: resource.virtual.port, backlog: BACKLOG },
+          () => {
+            server.off('error', reject);
+            server.on('error', failed);
+            // Closing waits for no connection: sessions end on their own.
+            resolve({ close: async () => void server.close() });
+          },
+        );
       });
-    });
   const listeners = new Listeners({
     resources: config.resources,
-    listen,
+    listen: listenWith((resource, socket) => broker.accept(resource, socket)),
+    schedule,
+    log,
+    onChange: () => broker.tick(),
+  });
+
+  const { overlay, peers, portal: page } = config;
+  const addresses = config.tunnel.addresses.map((prefix) => prefix.split('/')[0] ?? '');
+  const visits = new Visits({
+    portal: new Portal({
+      control: {
+        access: (question) => control.call('portal.access', question),
+        breakGlass: (question) => control.call('portal.breakGlass', question),
+        request: (question) => control.call('portal.request', question),
+        decide: (question) => control.call('portal.decide', question),
+        posture: (question) => control.call('portal.posture', question),
+      },
+      addresses,
+      port: page.port,
+      log,
+    }),
+    overlay: overlay.prefix,
+    peerOf: (
+      (directory) => (address: string) =>
+        directory.peerOf(address)
+    )(new PeerDirectory(peers)),
+    schedule,
+    log,
+  });
+  const portalListeners = new Listeners({
+    resources: page.enabled ? addresses.map((address) => portalAt(address, page.port)) : [],
+    listen: listenWith((_resource, socket) => visits.accept(socket)),
     schedule,
     log,
     onChange: () => broker.tick(),
@@ -115,15 +177,16 @@ runProcess('broker', async ({ config, log, clock }) => {
 
   const noteStart = { process: 'broker', version } as const;
   broker.record({ kind: 'process.start', at: clock.now(), origin: 'broker', body: noteStart });
-  await listeners.start();
+  await Promise.all([listeners.start(), portalListeners.start()]);
   const ticker = setInterval(() => broker.tick(), TICK_MS);
 
   return async () => {
     clearInterval(ticker);
-    await listeners.stop();
+    await Promise.all([listeners.stop(), portalListeners.stop()]);
     const noteStop = { process: 'broker', reason: 'stopped in good order' } as const;
     await broker.stop({ kind: 'process.stop', at: clock.now(), origin: 'broker', body: noteStop });
     control.close();
     audit.close();
+    emergency.close();
   };
 });

@@ -78,7 +78,7 @@ runProcess('control', async ({ config, log, clock }) => {
       const local = new Date(at);
       return { minute: local.getHours() * 60 + local.getMinutes(), weekday: local.getDay() || 7 };
     },
-    machine: bootClock(),
+    machine: bootClock(join(config.runtimeDir, 'control')),
     random: randomBytes,
     checkCredential: (kept, typed, spent) =>
       checkCredential(kept === undefined ? undefined : readCredential(kept), typed, spent),

@@ -15,7 +15,17 @@
  * Surprise: where the disk itself is the fault, a second file on another file system (the run-time folder, which is
  * memory) takes the records. They outlive the process and not the machine; `volatile` says so.
  */
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Fault } from '../wire/errors.ts';
 
@@ -127,6 +137,7 @@ export class EmergencyJournal {
   constructor({ file, fallback, size = SIZE }: EmergencyJournalOptions) {
     for (const [i, name] of [file, fallback].entries()) {
       try {
+        mkdirSync(dirname(name), { recursive: true, mode: 0o700 });
         this.#files[i] = new JournalFile(name, size);
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);

@@ -56,8 +56,9 @@ void t.test('bounded: the second file takes over, then nothing does', (t) => {
 
 void t.test('a file that cannot be opened leaves the other', (t) => {
   const place = folder(t);
+  writeFileSync(join(place, 'file'), '');
   const journal = new EmergencyJournal({
-    file: join(place, 'no/where'),
+    file: join(place, 'file', 'where'),
     fallback: join(place, 'b'),
     size: 4096,
   });
