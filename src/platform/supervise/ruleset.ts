@@ -19,6 +19,11 @@ export function fitRules(text: string, config: Config): string {
         : `{ ${config.sensor.interfaces.map(quoted).join(', ')} }`,
     tunnel_port: String(config.tunnel.listen.port),
     status_port: String(config.status.listen.port),
+    portal_port: String(config.portal.port),
+    gateway: `{ ${config.tunnel.addresses
+      .filter((prefix) => prefix.includes('.'))
+      .map((prefix) => prefix.split('/')[0] ?? '')
+      .join(', ')} }`,
     overlay: config.overlay.prefix,
     peers: config.tunnel.addresses.filter((prefix) => prefix.includes('.')).join(', '),
     resources: config.overlay.resources,
