@@ -71,14 +71,22 @@ export class Life {
     });
   }
 
-  /** A session was opened: reviews name those that were opened under what they are about. */
-  sessionStarted({ session, subject, target, facts }: Grant): void {
+  /** A session was opened or its grant is another: reviews name those that were opened under what they are about. */
+  sessionStarted({ session, subject, target, facts, obligations }: Grant): void {
     if (facts?.breakGlass === true) {
       const broken = this.glass.covering(subject.user, subject.peer, target.resource);
       if (broken) this.reviews.session(broken.glass.id, session);
     }
     const { active } = this.emergency;
     if (facts?.emergency === true && active) this.reviews.session(active.emergency.id, session);
+    // Broken glass and an emergency have a review of their own.
+    const texts = obligations.filter(({ kind }) => kind === 'review').map(({ text }) => text);
+    if (texts.length === 0 || facts?.breakGlass === true || facts?.emergency === true) return;
+    this.reviews.ofSession(
+      session,
+      { user: subject.user, summary: `${subject.user} on ${target.resource}. ${texts.join(' ')}` },
+      this.#options.site().reviewHours,
+    );
   }
 
   tick(): void {

@@ -23,7 +23,7 @@ export interface LiveGrantsOptions {
   readonly broker: BrokerPort;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** A session is open. */
+  /** A session is open, or its grant is another. */
   readonly onStarted: (grant: Grant) => void;
 }
 
@@ -91,7 +91,8 @@ export class LiveGrants {
 
   #regranted(before: Grant, grant: Grant): void {
     this.#options.registry.regranted(grant, this.#skew());
-    if (grant.actions.join() === before.actions.join() && grant.rung === before.rung) return;
+    this.#options.onStarted(grant);
+    if (said(grant) === said(before)) return;
     this.#options.journal.write('session.regranted', { grant, before: before.actions });
   }
 
@@ -113,6 +114,10 @@ export class LiveGrants {
     };
   }
 }
+
+/** What a session may do and what it is obliged to: a change of it goes on record. */
+const said = ({ actions, rung, obligations }: Grant): string =>
+  JSON.stringify([actions, rung, obligations.map(({ kind }) => kind)]);
 
 /** Nothing that the broker goes by is another. */
 function same(a: Grant, b: Grant): boolean {

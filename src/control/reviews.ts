@@ -1,5 +1,5 @@
 /**
- * Reviews: what broken glass and emergencies leave behind. Each stays open until somebody says what came of it, and
+ * Reviews: what broken glass, emergencies and sessions that policy wants reviewed leave behind. Each stays open until somebody says what came of it, and
  * that is somebody else than whose doing it was. An overdue one stands on the health list until then; nothing else
  * closes it, not a restart and not the end of what it is about.
  */
@@ -54,6 +54,16 @@ export class Reviews {
       if (!item.sessions.includes(session))
         this.#shelf.put({ ...item, sessions: [...item.sessions, session] });
     }
+  }
+
+  /** Policy wants a session reviewed; it is opened once, however often that is said. */
+  ofSession(session: string, { user, summary }: Pick<Review, 'summary' | 'user'>, withinHours: number): void {
+    if (this.#shelf.all().some((item) => item.about === session)) return;
+    const made = this.open(
+      { of: 'session', about: session, summary, ...(user === undefined ? {} : { user }) },
+      withinHours,
+    );
+    this.session(made.about, session);
   }
 
   /** Faults REVIEW_UNKNOWN and REVIEW_REFUSED. `user`: who `actor` is, where that is known. */

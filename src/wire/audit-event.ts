@@ -100,6 +100,13 @@ const kinds = {
     subject,
     target,
   }),
+  /** A session whose units are all recorded did more of them than are: from here on they are counted. */
+  'session.recording.full': z.strictObject({
+    session: sessionId,
+    units: z.number().int().positive(),
+    subject,
+    target,
+  }),
   'session.end': z.strictObject({
     session: sessionId,
     subject,

@@ -65,6 +65,16 @@ export const stepUp = z.strictObject({
 });
 export type StepUp = z.infer<typeof stepUp>;
 
+/** For machines, inside a refusal's words: `STEP_UP_REQUIRED method=any max-age=3600 where=https://…`, seconds. */
+export function stepUpText({ method, maxAge, where }: StepUp): string {
+  const age = maxAge === undefined ? '' : ` max-age=${Math.floor(maxAge / 1000)}`;
+  return `STEP_UP_REQUIRED method=${method}${age}${where === '' ? '' : ` where=${where}`}`;
+}
+
+/** Whether a grant asks for it. */
+export const obliges = (grant: Grant, kind: Obligation['kind']): boolean =>
+  grant.obligations.some((each) => each.kind === kind);
+
 /** How far up the ladder: what a grant leaves out because of a condition that may pass. */
 export const rungs = ['allow', 'warn', 'step-down', 'quarantine'] as const;
 

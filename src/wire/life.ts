@@ -91,8 +91,8 @@ export type LifeRequest = z.infer<typeof accessRequest>;
 /** A duty that stays open until somebody says what came of it. */
 export const review = z.strictObject({
   id: reviewId,
-  of: z.enum(['break-glass', 'emergency']),
-  /** The glass or the emergency. */
+  of: z.enum(['break-glass', 'emergency', 'session']),
+  /** The glass, the emergency or the session. */
   about: z.string(),
   /** What happened, in a sentence. */
   summary: z.string().max(600),

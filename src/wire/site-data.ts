@@ -261,6 +261,8 @@ export const siteData = z
     stepUp: stepUp.prefault({}),
     /** How long an authentication counts at all. */
     authenticationHours: z.number().int().min(1).max(8760).default(12),
+    /** How soon a session that policy wants reviewed has to be. */
+    reviewHours: z.number().int().min(1).max(720).default(72),
     groups: z.array(group).max(1024).default([]),
     networks: z.array(network).max(1024).default([]),
     shifts: z.array(shift).max(1024).default([]),

@@ -21,6 +21,37 @@ function Units({ units }: { readonly units: Readonly<Record<string, number>> }):
   );
 }
 
+/** What the session is obliged to: watched and quarantined ones stand out, advice is told in its words. */
+function Duties({ grant: { obligations } }: { readonly grant: SessionRow['grant'] }): VNode {
+  const kinds = [...new Set(obligations.map(({ kind }) => kind))];
+  return (
+    <>
+      {kinds.map((kind) => (
+        <small key={kind}>
+          <span class={kind === 'watch' || kind === 'quarantine' ? 'level warning' : undefined}>
+            {duty[kind]}
+          </span>
+          {': '}
+          {obligations
+            .filter((each) => each.kind === kind)
+            .map(({ text }) => text)
+            .join(' ')}
+        </small>
+      ))}
+    </>
+  );
+}
+
+const duty: Readonly<Record<SessionRow['grant']['obligations'][number]['kind'], string>> = {
+  warn: 'warned',
+  record: 'recorded',
+  watch: 'watched',
+  'step-up': 'sign in again',
+  review: 'to be reviewed',
+  watermark: 'watermark',
+  quarantine: 'quarantine',
+};
+
 const columns = (now: number): readonly Column<SessionRow>[] => [
   {
     head: 'User',
@@ -48,6 +79,7 @@ const columns = (now: number): readonly Column<SessionRow>[] => [
     cell: ({ grant }) => (
       <>
         {grant.actions.join(', ')}
+        <Duties grant={grant} />
         {grant.denials.map((each) => (
           <small key={each.reason}>
             no {each.actions.join(', ')}: {each.reason}
