@@ -135,14 +135,17 @@ function together(
   return found;
 }
 
-export function explain(set: PolicySet, request: AccessRequest): Explanation {
+/** What the policies of a set name; for many requests to one set it is read once. */
+export const mentionsOf = (set: PolicySet): Mentions =>
+  new Mentions([...examine(set.text).parts.values()].map(({ json }) => json));
+
+export function explain(set: PolicySet, request: AccessRequest, mentions = mentionsOf(set)): Explanation {
   const answer = evaluate(set, request);
   const permitted = new Map<string, Action[]>();
   for (const [action, rules] of answer.permits)
     for (const rule of rules) permitted.set(rule, [...(permitted.get(rule) ?? []), action]);
 
-  const parts = [...examine(set.text).parts.values()].map(({ json }) => json);
-  const tried = variations(request, new Mentions(parts));
+  const tried = variations(request, mentions);
   const single: Effect[] = [];
   for (const { fact, value, apply } of tried) {
     const effect = compare(answer, evaluate(set, apply(request)));
