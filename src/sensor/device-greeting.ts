@@ -72,10 +72,9 @@ function readPjl(speaker: Speaker, from: Side, head: Uint8Array, at: number, las
 function readModbus(speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean {
   const server = speaker.opened || speaker.port(0) !== modbusPort ? 1 : 0;
   speaker.serves(server);
-  for (let here = 0; here + 8 <= head.length;) {
+  for (let here = 0; here < head.length;) {
     const decoded = decodeModbus(head, here);
-    if (decoded.kind === 'malformed') return true;
-    if (here + decoded.message.length > head.length) return false;
+    if (decoded.kind === 'malformed') return decoded.name !== 'modbus_truncated';
     const { identification } = decoded.message;
     if (identification !== undefined && from === server) {
       for (const [field, value] of identification) speaker.say(from, field, value, at);

@@ -53,5 +53,9 @@ export const row = (
 ): ProtocolRow => ({
   name,
   recognize,
-  converse: (speaker) => new Greeting(speaker, read),
+  // The side that answers may begin with too little to be read.
+  converse: (speaker) =>
+    new Greeting(speaker, (by, from, head, at, last) =>
+      !last && recognize(head) === 'more' ? false : read(by, from, head, at, last),
+    ),
 });

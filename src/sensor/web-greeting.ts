@@ -84,7 +84,7 @@ function readHttp(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
 
 /** After an interim answer (RFC 9110 section 15.2) comes the one that counts. */
 const readHttpAgain = (speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean =>
-  head.length > 0 && readHttp(speaker, from, head, at, false);
+  httpStart(head) !== 'more' && readHttp(speaker, from, head, at, false);
 
 /** Roles of ISO/IEEE 11073-20701, as key purposes of certificates. */
 const sdcPurpose = /^1\.2\.840\.10004\.20701\.1\./;
@@ -129,8 +129,9 @@ const versionText = (version: number): string =>
 
 function httpStart(head: Uint8Array): Recognition {
   if (isHttp(head)) return 'yes';
+  if (head.length === 0) return 'more';
   if (head.length >= 12) return 'no';
-  return /^[A-Z][A-Z/1. -]*$/.test(Buffer.from(head).toString('latin1')) ? 'more' : 'no';
+  return /^[A-Z][A-Z/\d. -]*$/.test(Buffer.from(head).toString('latin1')) ? 'more' : 'no';
 }
 
 export const webGreetings: readonly ProtocolRow[] = [

@@ -4,7 +4,7 @@
 
 /** A server that is ready says 220; the reply to SYST (215) names its system. */
 export const greeting = /^220[ -]([^\r\n]{0,256})/;
-export const systemReply = /(?:^|\n)215 ([^\r\n]{1,128})/;
+export const systemReply = /(?:^|\n)215 ([^\r\n]{1,128})[\r\n]/;
 
 // ---- implementation ----
 

@@ -30,9 +30,10 @@ export function dechunk(body: Uint8Array): Uint8Array {
 }
 
 export function decodeIpp(bytes: Uint8Array): Parsed<IppAnswer> {
-  const major = u8(bytes, 0);
-  if (bytes.length < header + 1 || major < 1 || major > 2) return malformed('ipp_no_message', 0);
   const printer = new Map<string, string>();
+  if (bytes.length <= header) return message({ printer, complete: false });
+  const major = u8(bytes, 0);
+  if (major < 1 || major > 2) return malformed('ipp_version', 0);
   let inPrinter = false;
   let at: number = header;
   for (let n = 0; n < limits.attributes && at < bytes.length; n++) {

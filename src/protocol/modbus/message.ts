@@ -47,29 +47,27 @@ function kindOf(bytes: Uint8Array, at: number, length: number): ModbusUnit['kind
   return request ? 'request' : answer ? 'answer' : undefined;
 }
 
+/** Its shortest unit has eight bytes; twelve are enough to tell any. The transaction may be any number. */
+const TELLING = 12;
+
+/** The unit at `at` by its first bytes; undefined when it is none. */
+function unitAt(bytes: Uint8Array, at: number): { total: number; kind: ModbusUnit['kind'] } | undefined {
+  const length = u16(bytes, at + header.lengthAt);
+  if (u16(bytes, at + 2) !== 0 || length < 2 || length > header.lengthLimit) return undefined;
+  const kind = kindOf(bytes, at, length);
+  return kind === undefined ? undefined : { total: header.lengthAt + 2 + length, kind };
+}
+
 export function recognizeModbus(bytes: Uint8Array): 'yes' | 'no' | 'more' {
   if (bytes.length >= 4 && u16(bytes, 2) !== 0) return 'no';
-  // Its shortest unit has nine bytes; the transaction may be any number.
-  if (bytes.length < header.bytes + 5) return bytes.length < header.bytes ? 'more' : short(bytes);
-  return unitsOnly(bytes);
-}
-
-/** The first unit fills `bytes`, or another follows it. */
-function unitsOnly(bytes: Uint8Array): 'yes' | 'no' {
-  const first = decodeModbus(bytes, 0);
-  if (first.kind === 'malformed') return 'no';
-  const rest = bytes.length - first.message.length;
-  return rest < header.bytes + 1 || decodeModbus(bytes, first.message.length).kind === 'message'
-    ? 'yes'
-    : 'no';
-}
-
-/** A whole short unit, or the beginning of one. */
-function short(bytes: Uint8Array): 'yes' | 'no' | 'more' {
+  if (bytes.length <= header.bytes) return 'more';
   const length = u16(bytes, header.lengthAt);
   if (length < 2 || length > header.lengthLimit) return 'no';
-  if (bytes.length < header.lengthAt + 2 + length) return 'more';
-  return unitsOnly(bytes);
+  if (bytes.length < Math.min(TELLING, header.lengthAt + 2 + length)) return 'more';
+  const first = unitAt(bytes, 0);
+  if (first === undefined) return 'no';
+  // Another unit follows, if anything does.
+  return bytes.length < first.total + TELLING || unitAt(bytes, first.total) !== undefined ? 'yes' : 'no';
 }
 
 function readObjects(bytes: Uint8Array, start: number, end: number): Map<string, string> {
@@ -85,23 +83,21 @@ function readObjects(bytes: Uint8Array, start: number, end: number): Map<string,
   return found;
 }
 
-/** The unit at `at`; what is cut short is told by `length` passing the end. */
+/** The unit at `at`. */
 export function decodeModbus(bytes: Uint8Array, at: number): Parsed<ModbusUnit> {
-  if (at + header.bytes + 1 > bytes.length) return malformed('modbus_truncated', bytes.length);
-  const length = u16(bytes, at + header.lengthAt);
-  if (u16(bytes, at + 2) !== 0 || length < 2 || length > header.lengthLimit)
-    return malformed('modbus_header', at);
-  const kind = kindOf(bytes, at, length);
-  if (kind === undefined) return malformed('modbus_function', at + header.bytes);
-  const total = header.lengthAt + 2 + length;
+  const told = at + header.bytes < bytes.length ? u16(bytes, at + header.lengthAt) : header.lengthLimit;
+  if (at + header.lengthAt + 2 + told > bytes.length && told <= header.lengthLimit)
+    return malformed('modbus_truncated', bytes.length);
+  const unit = unitAt(bytes, at);
+  if (unit === undefined) return malformed('modbus_no_unit', at);
+  const end = at + unit.total;
   const identified =
-    kind === 'answer' &&
+    unit.kind === 'answer' &&
     u8(bytes, at + header.bytes) === identification.function &&
-    ownUnits.has(u8(bytes, at + header.unitAt)) &&
-    at + total <= bytes.length;
+    ownUnits.has(u8(bytes, at + header.unitAt));
   return message({
-    length: total,
-    kind,
-    ...(identified ? { identification: readObjects(bytes, at + header.bytes + 6, at + total) } : {}),
+    length: unit.total,
+    kind: unit.kind,
+    ...(identified ? { identification: readObjects(bytes, at + header.bytes + 6, end) } : {}),
   });
 }

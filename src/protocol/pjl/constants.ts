@@ -6,4 +6,4 @@
 export const exit = '\u001b%-12345X';
 export const prefix = '@PJL';
 /** An answer to INFO ID: the query repeated, then the model in quotes. */
-export const identity = /@PJL INFO ID\s*[\r\n]+\s*"?([^"\r\n\f]{1,128})/i;
+export const identity = /@PJL INFO ID\s*[\r\n]+\s*"?([^"\r\n\f]{1,128})["\r\n\f]/i;

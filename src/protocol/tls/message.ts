@@ -143,7 +143,7 @@ export function decodeTls(bytes: Uint8Array): Parsed<TlsFlight> {
       if (serverName !== undefined) flight.serverName = serverName;
       if (whole) flight.hello = hello;
     } else if (first) {
-      if (unit.length < 38) return malformed('tls_server_hello', at);
+      if (whole && unit.length < 38) return malformed('tls_server_hello', at);
       if (whole) flight.version = chosenVersion(unit);
     } else if (type === certificateMessage && unit.length >= 6) {
       const length = u24(unit, 3);
