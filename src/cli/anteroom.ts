@@ -8,10 +8,15 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../platform/version.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
 import { register as audit } from './audit.ts';
+import { register as breakGlass } from './break-glass.ts';
 import { register as devices } from './devices.ts';
+import { register as emergency } from './emergency.ts';
 import { register as errors } from './errors.ts';
+import { register as exception } from './exception.ts';
 import { register as peers } from './peers.ts';
 import { register as policy } from './policy.ts';
+import { register as request } from './request.ts';
+import { register as review } from './review.ts';
 import { register as sensor } from './sensor.ts';
 import { register as sessions } from './sessions.ts';
 import { register as status } from './status.ts';
@@ -31,7 +36,22 @@ const program = new Command('anteroom')
     const file = root.opts<{ config?: string }>().config;
     if (file !== undefined) process.env['ANTEROOM_CONFIG'] = file;
   });
-for (const register of [status, sessions, peers, devices, audit, sensor, policy, errors]) register(program);
+for (const register of [
+  status,
+  sessions,
+  peers,
+  devices,
+  audit,
+  sensor,
+  policy,
+  breakGlass,
+  emergency,
+  request,
+  review,
+  exception,
+  errors,
+])
+  register(program);
 
 try {
   await program.parseAsync();

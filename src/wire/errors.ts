@@ -160,10 +160,22 @@ export function exitCodeOf(e: unknown): number {
       return exitCodes.config;
     case 'CAPABILITY_MISSING':
     case 'IPC_REFUSED':
+    case 'GLASS_REFUSED':
+    case 'CREDENTIAL_REFUSED':
+    case 'CREDENTIAL_LOCKED':
+    case 'ORDER_REFUSED':
+    case 'REQUEST_REFUSED':
+    case 'APPROVAL_REFUSED':
+    case 'REVIEW_REFUSED':
       return exitCodes.noPerm;
     case 'SESSION_UNKNOWN':
     case 'DEVICE_UNKNOWN':
     case 'PEER_UNKNOWN':
+    case 'GLASS_UNKNOWN':
+    case 'REQUEST_UNKNOWN':
+    case 'REVIEW_UNKNOWN':
+    case 'EMERGENCY_NONE':
+    case 'EMERGENCY_ACTIVE':
       return exitCodes.noInput;
     case 'IPC_UNREACHABLE':
     case 'IPC_TIMEOUT':
