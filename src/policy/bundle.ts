@@ -113,13 +113,18 @@ export function signBundle(source: BundleSource, keys: readonly SigningKey[]): B
   return frame(Buffer.from(canonicalJson(source), 'utf8'), keys);
 }
 
-/** Sign content that is canonical bytes already. Fault BUNDLE_TOO_LARGE. */
-export function frame(content: Uint8Array, keys: readonly SigningKey[]): Buffer {
+const signatureLine = ({ signer, ed25519, mlDsa65 }: BundleSignature): string =>
+  `signature ${signer} ${base64(ed25519)} ${base64(mlDsa65)}\n`;
+
+/** Sign content that is canonical bytes already, beside those that signed it before. Fault BUNDLE_TOO_LARGE. */
+export function frame(
+  content: Uint8Array,
+  keys: readonly SigningKey[],
+  before: readonly BundleSignature[] = [],
+): Buffer {
   const message = signedBytes(content);
-  const lines = keys.map((key) => {
-    const { ed25519, mlDsa65 } = key.sign(message);
-    return `signature ${key.signer.id} ${base64(ed25519)} ${base64(mlDsa65)}\n`;
-  });
+  const added = keys.map((key) => ({ signer: key.signer.id, ...key.sign(message) }));
+  const lines = [...before, ...added].map(signatureLine);
   const head = `${BUNDLE_MAGIC}${lines.join('')}content ${content.length}\n`;
   const bytes = Buffer.concat([Buffer.from(head, 'latin1'), content]);
   if (bytes.length > MAX_BUNDLE_BYTES) throw new Fault('BUNDLE_TOO_LARGE', `${bytes.length} bytes`);
