@@ -102,7 +102,7 @@ export class FactStore {
     if (!entry) return undefined;
     const { clock } = this.#options;
     const passed = between(entry.monotonic, clock.monotonic());
-    const age = Math.max(0, clock.now() - entry.fact.at, entry.ageThen + passed);
+    const age = Math.round(Math.max(0, clock.now() - entry.fact.at, entry.ageThen + passed));
     return {
       fact: entry.fact as FactOf<K>,
       now: epochMillis(entry.fact.at + age),

@@ -53,7 +53,7 @@ function changeOf(set: PolicySet, request: AccessRequest, now: EpochMillis): Epo
     known === undefined ? undefined : nextAge(set.ages, epochMillis(known), now),
     changesAt === undefined || changesAt <= now ? undefined : changesAt,
   ].filter((each) => each !== undefined);
-  return instants.length > 0 ? epochMillis(Math.min(...instants)) : undefined;
+  return instants.length > 0 ? epochMillis(Math.floor(Math.min(...instants))) : undefined;
 }
 
 function refusalCode({ obligations, stepUps }: Evaluation): ErrorCode {

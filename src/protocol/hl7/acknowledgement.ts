@@ -67,7 +67,8 @@ export function refuse(
   const { field: f, component: c } = header.delimiters;
   const [major, minor] = versionOf(header);
   const atLeast = (wanted: number): boolean => major > 2 || (major === 2 && minor >= wanted);
-  const reason = escapeText(words.reason.slice(0, limits.reasonChars), header.delimiters);
+  const longest = atLeast(5) ? limits.userMessageChars : limits.reasonChars;
+  const reason = escapeText(words.reason.slice(0, longest), header.delimiters);
 
   let type = 'ACK';
   if (header.event !== '' && atLeast(2)) type += c + header.event;

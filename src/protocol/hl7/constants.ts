@@ -57,6 +57,7 @@ export const limits = {
   /** Equipment identities kept from one message, and characters of each. */
   equipment: 16,
   equipmentChars: 128,
-  /** Characters of the reason in an acknowledgement. */
+  /** Characters of the reason in an acknowledgement: MSA-3, and ERR-8 from version 2.5 on. */
   reasonChars: 80,
+  userMessageChars: 250,
 } as const;

@@ -16,6 +16,7 @@ import { silentLog } from '../../../src/platform/log.ts';
 import { barredFolder } from '../../../src/platform/supervise/privilege.ts';
 import type { AuditRecord } from '../../../src/wire/audit-event.ts';
 import type { Config, configSchema } from '../../../src/wire/config.ts';
+import type { Fact } from '../../../src/wire/facts.ts';
 import { processNames } from '../../../src/wire/ids.ts';
 import type { ProcessName } from '../../../src/wire/ids.ts';
 import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../../../src/wire/messages.ts';
@@ -267,6 +268,11 @@ export class Gateway {
 
   revoke(session: Overview['sessions'][number]['grant']['session'], reason: string): Promise<unknown> {
     return this.#control.call('operator.revoke', { session, reason });
+  }
+
+  /** Report facts, as an agent or an operator would. */
+  facts(facts: readonly Fact[]): Promise<unknown> {
+    return this.#control.call('operator.facts', { facts: [...facts] });
   }
 
   auditHead(): Promise<{ size: number; root: string }> {
