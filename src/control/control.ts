@@ -118,6 +118,7 @@ export class Control {
       journal: this.#journal,
       directory: this.#directory,
       tunnel: this.#tunnel,
+      registry: this.#registry,
       policy: this.#policy,
       site: () => this.#site(),
       refresh: () => this.#neighbours.refresh(),

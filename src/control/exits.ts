@@ -5,7 +5,8 @@
  * Of several tickets the one counts that most people approved, then the one for more actions, then the longest.
  */
 import { concerns, covers } from '../policy/coverage.ts';
-import type { TicketFact } from '../wire/facts.ts';
+import type { Contact, TicketFact } from '../wire/facts.ts';
+import type { SessionId } from '../wire/ids.ts';
 import { epochMillis } from '../wire/units.ts';
 import type { AccessRequests } from './access-requests.ts';
 import type { BreakGlass } from './break-glass.ts';
@@ -19,6 +20,8 @@ export interface ExitsOptions extends Pick<Surroundings, 'site'> {
   readonly emergency: EmergencyMode;
   readonly requests: AccessRequests;
   readonly grace: Grace;
+  /** What held of the contact when an open session was decided last. */
+  readonly before: (session: SessionId) => Contact | undefined;
 }
 
 interface Ticket {
@@ -41,7 +44,7 @@ export class Exits {
     this.#options = options;
   }
 
-  facts({ who, what, now }: Occasion): ExitFacts {
+  facts({ session, who, what, now }: Occasion): ExitFacts {
     const { glass, emergency, grace } = this.#options;
     const broken = glass.covering(who.user, who.peer, what.resource);
     const alarm = emergency.active;
@@ -53,9 +56,16 @@ export class Exits {
       breakGlass: broken !== undefined,
       ...(broken ? { scenario: broken.glass.scenario } : {}),
       ...(ticket ? { ticket: ticket.ticket } : {}),
-      contact: state,
+      contact: this.#contact(state, session),
       ...(lefts.length === 0 ? {} : { changesAt: epochMillis(now + Math.ceil(Math.min(...lefts))) }),
     };
+  }
+
+  /** The end of the grace is for new sessions: one that was open before goes on. */
+  #contact(state: Contact, session: SessionId | undefined): Contact {
+    if (state !== 'expired' || session === undefined) return state;
+    const before = this.#options.before(session);
+    return before === undefined || before === 'expired' ? state : 'grace';
   }
 
   /** The ticket that counts, and how long until any of them comes or goes. */

@@ -18,6 +18,7 @@ import type { PolicySource } from './policy-source.ts';
 import { Portal } from './portal.ts';
 import type { ControlHandlers, Ports } from './ports.ts';
 import { Preview } from './preview.ts';
+import type { Registry } from './registry.ts';
 import type { Reports } from './reports.ts';
 import type { StateStore } from './state-store.ts';
 import type { TunnelView } from './tunnel-view.ts';
@@ -29,6 +30,7 @@ export interface FrontDeskOptions {
   readonly journal: Journal;
   readonly directory: Directory;
   readonly tunnel: TunnelView;
+  readonly registry: Registry;
   readonly policy: PolicySource;
   readonly site: () => SiteData;
   readonly refresh: () => Promise<void>;
@@ -44,7 +46,7 @@ export class FrontDesk {
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
-    const { config, ports, store, journal, policy, site, reconsider } = options;
+    const { config, ports, store, journal, policy, site, reconsider, registry } = options;
     this.life = new Life({
       clock: ports.clock,
       time: new MachineTime(ports.machine, store),
@@ -53,6 +55,7 @@ export class FrontDesk {
       random: ports.random,
       site,
       reconsider,
+      before: (session) => registry.grant(session)?.facts?.contact,
       coordinated: config.coordinator !== undefined,
       places: () => this.#preview().places(),
       mayBreak: (visitor, place, scenario) => this.#preview().mayBreak(visitor, place, scenario),

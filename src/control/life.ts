@@ -13,6 +13,7 @@ import { EmergencyMode } from './emergency.ts';
 import type { EmergencyOptions } from './emergency.ts';
 import { Exceptions } from './exceptions.ts';
 import { Exits } from './exits.ts';
+import type { ExitsOptions } from './exits.ts';
 import { Grace, graceFinding } from './grace.ts';
 import { Orders } from './orders.ts';
 import type { OrdersOptions } from './orders.ts';
@@ -23,6 +24,7 @@ import type { Surroundings } from './surroundings.ts';
 
 export interface LifeOptions extends Surroundings {
   readonly coordinated: boolean;
+  readonly before: ExitsOptions['before'];
   readonly places: BreakGlassOptions['places'];
   readonly mayBreak: BreakGlassOptions['may'];
   readonly checkCredential: EmergencyOptions['check'];
@@ -68,6 +70,7 @@ export class Life {
       emergency: this.emergency,
       requests: this.requests,
       grace: this.grace,
+      before: options.before,
     });
   }
 
