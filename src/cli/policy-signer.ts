@@ -111,13 +111,13 @@ function sourceOf(path: string, options: SignOptions): BundleSource {
   return {
     format: 1,
     revision: options.revision,
-    audience: options.audience as never,
+    audience: options.audience,
     notBefore,
     notAfter: notBefore + options.days * DAY_MS,
     ...(options.destructive === true ? { destructive: true } : {}),
-    ...(options.rotate ? { keys: options.rotate.map(readSignerText) as never } : {}),
+    ...(options.rotate ? { keys: options.rotate.map(readSignerText) } : {}),
     policies,
-    ...(options.site === undefined ? {} : { site: readJson(options.site) as never }),
+    ...(options.site === undefined ? {} : { site: readJson(options.site) }),
     ...(lists ? { directory: { users, devices, resources } as never } : {}),
     vectors: makeVectors(policies, questionsAbout(policies)),
   };

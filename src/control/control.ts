@@ -312,7 +312,7 @@ export class Control {
 
   /** What policy reads of the site besides the set. */
   #site(): SiteData {
-    return this.#config.siteData;
+    return this.#policy.site ?? this.#config.siteData;
   }
 
   #evaluationFailed(failures: readonly string[]): void {

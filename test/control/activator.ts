@@ -63,15 +63,19 @@ export function openGateway(
   return { policy, close: () => store.close() };
 }
 
+const BUNDLES = 60;
+
 function run(folder: string, first: number, step: Step): void {
   let armed = false;
   const { policy } = openGateway(folder, (reached) => {
     if (armed && reached === step) process.kill(process.pid, 'SIGKILL');
   });
-  process.stdout.write('ready\n');
-  for (let n = first; n < first + 1_000; n++) {
-    armed = n === first + 1;
-    const outcome = policy.install(signed(numbered(n)), clock.now(), 'a test');
+  // Made beforehand, so that nearly all the time is spent on activating them.
+  const bundles = Array.from({ length: BUNDLES }, (_, i) => signed(numbered(first + i)));
+  for (const [i, bundle] of bundles.entries()) {
+    const n = first + i;
+    armed = i === 1;
+    const outcome = policy.install(bundle, clock.now(), 'a test');
     if (outcome.kind !== 'activated') throw new Error(`revision ${n}: ${outcome.kind}`);
     process.stdout.write(`${n}\n`);
   }
