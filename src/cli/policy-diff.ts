@@ -5,7 +5,7 @@ import { differences } from '../policy/difference.ts';
 import type { PolicyDifference } from '../policy/difference.ts';
 import { Replayer } from '../policy/replay.ts';
 import type { ChangedDecision, Replay } from '../policy/replay.ts';
-import { paragraph, plain, plural, printJson } from './console.ts';
+import { paragraph, plural, printJson } from './console.ts';
 import { DAY_MS, readRecords } from './policy-records.ts';
 import { readSource, setOf } from './policy-source.ts';
 
@@ -16,7 +16,7 @@ function differenceText({ id, kind, effect, reason, lines }: PolicyDifference): 
   const shown = lines.filter((line) => !line.startsWith('  '));
   const body =
     lines.length > 0
-      ? shown.map((line) => `    ${plain(line.replace(/^(. ) +/, '$1'))}\n`).join('')
+      ? shown.map((line) => paragraph(line.slice(2), 6, `    ${line.slice(0, 1)}`)).join('')
       : paragraph(reason, 4);
   return `${head}${body}`;
 }

@@ -6,7 +6,7 @@ import { check } from '../policy/check.ts';
 import { Suggester } from '../policy/suggest.ts';
 import type { Draft } from '../policy/suggest.ts';
 import { Fault } from '../wire/errors.ts';
-import { paragraph, plain, plural, printJson, table } from './console.ts';
+import { paragraph, plain, plural, printJson } from './console.ts';
 import { daysOf } from './policy-diff.ts';
 import { DAY_MS, readRecords } from './policy-records.ts';
 import { runTables, testText } from './policy-test.ts';
@@ -24,23 +24,32 @@ export function verify({ cedar, cases }: Draft): void {
 
 export function draftText(draft: Draft, days: number): string {
   const { suggestions, sessions, exceptional, lacking, roleless, refused } = draft;
-  const rows = suggestions.map(
-    ({ role, class: className, actions, own, local, postureGood, sessions: n, users }) => [
-      role,
-      className,
-      actions.join(', '),
-      [...(own ? ['own unit'] : []), ...(local ? ['local'] : []), ...(postureGood ? ['posture'] : [])].join(
-        ', ',
-      ),
-      String(n),
-      String(users),
-    ],
-  );
   let text = paragraph(
     `${plural(sessions, 'session')} of the last ${plural(days, 'day')} come to ${plural(suggestions.length, 'policy', 'policies')}.`,
     0,
   );
-  text += `\n${table(['ROLE', 'ON', 'MAY', 'ONLY WITH', 'SESSIONS', 'USERS'], rows)}`;
+  for (const {
+    role,
+    class: className,
+    actions,
+    own,
+    local,
+    postureGood,
+    sessions: n,
+    users,
+  } of suggestions) {
+    const only = [
+      ...(own ? ['their own unit'] : []),
+      ...(local ? ['from inside'] : []),
+      ...(postureGood ? ['good posture'] : []),
+    ];
+    const narrowed = only.length > 0 ? `; only ${only.join(', ')}` : '';
+    text += paragraph(
+      `${role} on ${className}: ${actions.join(', ')}${narrowed}; ${plural(n, 'session')} of ${plural(users, 'user')}`,
+      4,
+      '  ',
+    );
+  }
   const left = [
     ...(exceptional > 0
       ? [`${plural(exceptional, 'session')} by break-glass or in an emergency: they stay exceptions.`]
