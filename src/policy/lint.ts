@@ -17,6 +17,7 @@ import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { obligation } from '../wire/grant.ts';
 import type { Obligation, StepUp } from '../wire/grant.ts';
 import { actionsOf } from './compile.ts';
+import { emergencyFinding } from './emergency-exit.ts';
 
 export type ObligationKind = Obligation['kind'];
 export const obligationKinds: readonly ObligationKind[] = obligation.shape.kind.options;
@@ -128,7 +129,8 @@ export function finding(policy: PolicyJson): string | undefined {
   if (subject === 'several') return 'its scope names actions, obligations or break-glass together';
   const clock = clockFinding(policy, subject);
   if (clock !== undefined) return clock;
-  const other = stepUpFinding(policy, subject) ?? reasonFinding(policy);
+  const emergency = subject === 'obligations' ? undefined : emergencyFinding(policy);
+  const other = stepUpFinding(policy, subject) ?? reasonFinding(policy) ?? emergency;
   if (other !== undefined) return other;
   const tier = policy.annotations?.['tier'];
   if (tier !== undefined && (policy.effect !== 'forbid' || subject !== 'actions'))

@@ -30,10 +30,10 @@ void t.test('policies that can never hold', (t) => {
     'context.posture.score > 100',
     'context.time.minute >= 600 && context.time.minute < 600',
     'context.time.weekday == 8',
-    'context.emergency && !context.emergency',
+    'context.breakGlass && !context.breakGlass',
     'principal.units.contains("icu") && !principal.units.contains("icu")',
     '!(context.kex == Kex::"hybrid") && context.kex != Kex::"classical" && context.kex != Kex::"classical+psk"',
-    'if context.emergency then !context.emergency else context.emergency',
+    'if context.breakGlass then !context.breakGlass else context.breakGlass',
   ];
   for (const when of never)
     t.match(
@@ -95,7 +95,7 @@ void t.test('a permit under a forbid, whole or in part, by one or by several tog
   ]);
   const exit = policy(
     'soft',
-    'forbid (principal, action, resource) unless { context.emergency };',
+    'forbid (principal, action, resource) unless { context.breakGlass };',
     '@tier("soft")',
   );
   t.same(found(permit, exit), [], 'a forbid with an exit');
@@ -242,7 +242,7 @@ void t.test('what is claimed of two policies holds for the engine', (t) => {
     'context.posture.level == Level::"good"',
     'context.posture.level != Level::"good"',
     'context.time.minute < 600',
-    'context.emergency',
+    'context.breakGlass',
     'principal in Role::"nurse"',
     'principal.units.contains(resource.unit)',
     'action == Action::"view"',
