@@ -200,11 +200,24 @@ function whole(value: number): number {
   return value === 0 ? 0 : value;
 }
 
-function ip(text: string): Ip {
-  const address = readIp(text);
-  if (!address) throw new EvaluationError(`ip(${JSON.stringify(text)}) is no value`);
+function ip(literal: string): Ip {
+  const address = readIp(text(literal));
+  if (!address) throw new EvaluationError(`ip(${JSON.stringify(literal)}) is no value`);
   return address;
 }
+
+/** A request from elsewhere may be mistyped: that is a failure of the question, as Cedar's own check has it. */
+function text(value: string): string {
+  if (typeof value !== 'string') throw new EvaluationError(`${JSON.stringify(value)} is no string`);
+  return value;
+}
+
+function flag(value: boolean): boolean {
+  if (typeof value !== 'boolean') throw new EvaluationError(`${JSON.stringify(value)} is no bool`);
+  return value;
+}
+
+const texts = (values: readonly string[]): CedarSet => setOf(values.map(text));
 
 const setOf = (values: readonly Value[]): CedarSet => (values.length === 0 ? emptySet : new CedarSet(values));
 
@@ -225,46 +238,46 @@ export function readQuestion(request: AccessRequest): Question {
   const { subject, target } = request;
   const facts = filled(request);
   const { ticket, signals, location, authentication } = facts;
-  const principal = new Uid(principalType(facts), subject.user);
-  const resource = new Uid('Resource', target.resource);
-  const peer = new Uid('Peer', subject.peer);
+  const principal = new Uid(principalType(facts), text(subject.user));
+  const resource = new Uid('Resource', text(target.resource));
+  const peer = new Uid('Peer', text(subject.peer));
   const entities = new EntityStore();
   entities.add(
     principal,
     record({
-      units: setOf(facts.units),
-      assigned: setOf(facts.principal.assigned.map((id) => new Uid('Device', id))),
+      units: texts(facts.units),
+      assigned: setOf(facts.principal.assigned.map((id) => new Uid('Device', text(id)))),
       clearance: whole(facts.principal.clearance),
     }),
     [
-      ...subject.roles.map((id) => new Uid('Role', id)),
-      ...facts.principal.groups.map((id) => new Uid('Group', id)),
+      ...subject.roles.map((id) => new Uid('Role', text(id))),
+      ...facts.principal.groups.map((id) => new Uid('Group', text(id))),
     ],
   );
   entities.add(
     peer,
     record({
-      device: subject.userDevice,
+      device: text(subject.userDevice),
       owner: one(ownersOf, facts.userDevice.owner),
-      shared: facts.userDevice.shared,
+      shared: flag(facts.userDevice.shared),
     }),
     [],
   );
   entities.add(
     resource,
     record({
-      class: facts.device.class,
-      unit: facts.device.unit,
-      zone: facts.device.zone,
-      ephi: facts.ephi,
-      admin: facts.resource.admin,
+      class: text(facts.device.class),
+      unit: text(facts.device.unit),
+      zone: text(facts.device.zone),
+      ephi: flag(facts.ephi),
+      admin: flag(facts.resource.admin),
       sensitivity: whole(facts.resource.sensitivity),
-      remediation: facts.resource.remediation,
+      remediation: flag(facts.resource.remediation),
       protocol: one(protocolsOf, target.protocol),
     }),
-    [new Uid('Device', target.device)],
+    [new Uid('Device', text(target.device))],
   );
-  const ticketUid = ticket && new Uid('Ticket', ticket.number);
+  const ticketUid = ticket && new Uid('Ticket', text(ticket.number));
   if (ticket && ticketUid)
     entities.add(
       ticketUid,
@@ -290,7 +303,7 @@ export function readQuestion(request: AccessRequest): Question {
         usbControl: one(signalsOf, signals.usbControl),
         tamper: one(signalsOf, signals.tamper),
       }),
-      findings: setOf(findingsOf(subject)),
+      findings: texts(findingsOf(subject)),
       patchDays: facts.patchDays === undefined ? undefined : whole(facts.patchDays),
     }),
     kex: one(kexes, subject.kex),
@@ -298,25 +311,25 @@ export function readQuestion(request: AccessRequest): Question {
     outer: facts.outer === undefined ? undefined : ip(facts.outer),
     path: one(pathsOf, facts.path),
     location: record({
-      site: location.site,
-      networks: setOf(location.networks),
-      country: location.country,
+      site: text(location.site),
+      networks: texts(location.networks),
+      country: text(location.country),
     }),
     time: record({ minute: whole(facts.time.minute), weekday: whole(facts.time.weekday) }),
-    shift: facts.shift,
+    shift: text(facts.shift),
     authentication: record({
       method: one(methods, authentication.method),
-      phishingResistant: authentication.phishingResistant,
+      phishingResistant: flag(authentication.phishingResistant),
       age: whole(authentication.age),
     }),
     risk: facts.risk === undefined ? undefined : whole(facts.risk),
     ticket: ticketUid,
-    windows: setOf(facts.windows),
-    exceptions: setOf(facts.exceptions),
+    windows: texts(facts.windows),
+    exceptions: texts(facts.exceptions),
     contact: one(contactsOf, facts.contact),
-    emergency: facts.emergency,
-    breakGlass: facts.breakGlass,
-    scenario: facts.scenario,
+    emergency: flag(facts.emergency),
+    breakGlass: flag(facts.breakGlass),
+    scenario: text(facts.scenario),
   });
   return { principal, resource, context, entities };
 }
