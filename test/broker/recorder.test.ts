@@ -1,10 +1,13 @@
 /** The queue to the audit log: order, what fails at once, what is kept, what is bounded. */
 import t from 'tap';
+import { EmergencyRecord } from '../../src/broker/emergency-record.ts';
 import { Recorder } from '../../src/broker/recorder.ts';
 import type { StartAnswer } from '../../src/broker/recorder.ts';
 import type { AuditEvent } from '../../src/wire/audit-event.ts';
 import { Fault } from '../../src/wire/errors.ts';
 import type { ErrorCode } from '../../src/wire/errors.ts';
+import type { Grant } from '../../src/wire/grant.ts';
+import { epochMillis } from '../../src/wire/units.ts';
 import { FakeTime, ID, makeGrant } from './world.ts';
 
 const quiet = {
@@ -188,4 +191,127 @@ void t.test('a record that the log does not understand is found and left out', a
   }
   t.same(written, ['a', 'b']);
   t.equal(recorder.state.waiting, 0);
+});
+
+/** An emergency journal in memory, with so much room. */
+class Room {
+  records: unknown[] = [];
+  left: unknown[] = [];
+  volatile = 0;
+  room: number;
+  constructor(room: number) {
+    this.room = room;
+  }
+  get held(): number {
+    return this.records.length;
+  }
+  append(record: unknown): boolean {
+    if (this.records.length >= this.room) return false;
+    this.records.push(record);
+    return true;
+  }
+  clear(): void {
+    this.records = [];
+  }
+}
+
+const glassGrant: Grant = {
+  ...grant,
+  facts: {
+    units: [],
+    device: { class: 'pump', unit: 'icu' },
+    ephi: true,
+    time: { minute: 0, weekday: 1 },
+    breakGlass: true,
+  },
+};
+const glassEvent: AuditEvent = {
+  kind: 'session.start',
+  at: 1,
+  origin: 'broker',
+  body: { grant: glassGrant },
+};
+
+function withJournal(room: number, capacity = 100): ReturnType<typeof make> & { journal: Room } {
+  const log = new SlowLog();
+  const time = new FakeTime();
+  const journal = new Room(room);
+  const emergency = new EmergencyRecord(journal);
+  const recorder = new Recorder({
+    append: log.append,
+    schedule: time.schedule,
+    log: quiet,
+    capacity,
+    emergency,
+  });
+  return { log, time, recorder, journal };
+}
+
+void t.test('the log fails: break-glass goes on by the emergency journal, and nobody else', async (t) => {
+  const { log, recorder, time, journal } = withJournal(10);
+  const answers: [string, StartAnswer][] = [];
+  recorder.start(startEvent, (answer) => answers.push(['other', answer]));
+  recorder.start(glassEvent, (answer) => answers.push(['glass', answer]));
+  await log.fail(0, 'AUDIT_STORAGE_FULL');
+  t.same(Object.fromEntries(answers), {
+    other: { kind: 'not-durable', code: 'AUDIT_STORAGE_FULL' },
+    glass: { kind: 'durable' },
+  });
+  t.same(journal.records, [glassEvent]);
+  t.ok(recorder.add(unitEvent('a')));
+  t.equal(journal.held, 2, 'and what the session does');
+  t.same(recorder.state.emergency, { held: 2, volatile: 0 });
+  time.advance(100);
+  t.same(log.names(1), ['session.start', 'a'], 'the log is offered it all the same');
+  await log.accept(1);
+  t.equal(journal.held, 0, 'and once it has it the journal is empty');
+  t.equal(recorder.state.failing, undefined);
+});
+
+void t.test('a log that does not answer: break-glass waits two seconds', async (t) => {
+  const { recorder, time, journal, log } = withJournal(10);
+  const answers: StartAnswer[] = [];
+  recorder.start(glassEvent, (answer) => answers.push(answer));
+  time.advance(1_999);
+  t.same(answers, []);
+  time.advance(1);
+  t.same(answers, [{ kind: 'durable' }]);
+  t.equal(journal.held, 1);
+  await log.accept(0);
+  t.equal(journal.held, 0);
+});
+
+void t.test('without room in the journal, break-glass is refused like others', async (t) => {
+  const { log, recorder } = withJournal(0);
+  const answers: StartAnswer[] = [];
+  recorder.start(glassEvent, (answer) => answers.push(answer));
+  await log.fail(0, 'AUDIT_UNAVAILABLE');
+  t.same(answers, [{ kind: 'not-durable', code: 'AUDIT_UNAVAILABLE' }]);
+});
+
+void t.test('a full queue: break-glass and what it does still pass, by the journal', async (t) => {
+  const { recorder, log, journal } = withJournal(3, 1);
+  recorder.add(endEvent);
+  const answers: StartAnswer[] = [];
+  recorder.start(glassEvent, (answer) => answers.push(answer));
+  t.same(answers, [{ kind: 'durable' }]);
+  t.ok(recorder.add(unitEvent('a')));
+  t.ok(recorder.add(unitEvent('b')));
+  t.notOk(recorder.add(unitEvent('c')), 'until the journal is full too');
+  t.equal(journal.held, 3);
+  await log.accept(0);
+  t.same(log.names(1), ['session.start', 'a', 'b']);
+});
+
+void t.test('what an earlier process left comes first, with a word on where it is from', (t) => {
+  const journal = new Room(10);
+  journal.left = [glassEvent, { not: 'an event' }, unitEvent('a')];
+  const left = new EmergencyRecord(journal).left(epochMillis(7));
+  t.match(left, [
+    { kind: 'journal.replayed', at: 7, body: { process: 'broker', records: 2 } },
+    { kind: 'session.start' },
+    { kind: 'session.unit' },
+  ]);
+  t.same(new EmergencyRecord(new Room(1)).left(epochMillis(7)), []);
+  t.end();
 });
