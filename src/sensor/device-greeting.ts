@@ -5,12 +5,11 @@
  */
 import { decodeAstm, recognizeAstm } from '../protocol/astm/message.ts';
 import { decodeBcc, recognizeBcc } from '../protocol/bcc/message.ts';
-import { port as modbusPort } from '../protocol/modbus/constants.ts';
 import { decodeModbus, recognizeModbus } from '../protocol/modbus/message.ts';
 import { decodePjl, recognizePjl } from '../protocol/pjl/message.ts';
 import { decodePoct1a, recognizePoct1a } from '../protocol/poct1a/message.ts';
 import type { Side } from './flow.ts';
-import { row } from './greeting.ts';
+import { row, serverOf } from './greeting.ts';
 import type { ProtocolRow, Speaker } from './identify.ts';
 
 function readBcc(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
@@ -33,7 +32,7 @@ function readAstm(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
   const ended = last || head.includes(0x04);
   const { sender, carries } = decoded.message;
   if (!ended && carries === undefined) return false;
-  speaker.serves(1);
+  speaker.serves(serverOf(speaker));
   const [name, version, serial] = sender;
   speaker.say(from, 'sender', name, at);
   if (carries !== 'orders') {
@@ -49,7 +48,7 @@ function readPoct1a(speaker: Speaker, from: Side, head: Uint8Array, at: number, 
   if (decoded.kind === 'malformed') return true;
   const { kind, device, fields, complete } = decoded.message;
   if (!complete && !last) return false;
-  speaker.serves(1);
+  speaker.serves(serverOf(speaker));
   if (!device) return true;
   speaker.say(from, 'message', kind, at);
   for (const [field, value] of fields) speaker.say(from, field, value, at);
@@ -60,17 +59,20 @@ function readPjl(speaker: Speaker, from: Side, head: Uint8Array, at: number, las
   const decoded = decodePjl(head);
   if (decoded.kind === 'malformed') return true;
   // A job is for whoever serves the port.
-  if (from === 0) {
-    speaker.serves(1);
-    speaker.say(1, 'takes', 'jobs', at);
+  const printer = serverOf(speaker);
+  if (from !== printer) {
+    speaker.serves(printer);
+    speaker.say(printer, 'takes', 'jobs', at);
     return true;
   }
-  speaker.say(1, 'model', decoded.message.model, at);
+  speaker.say(printer, 'model', decoded.message.model, at);
   return last || decoded.message.model !== undefined || head.length > 512;
 }
 
+const MODBUS_LIMIT = 2048;
+
 function readModbus(speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean {
-  const server = speaker.opened || speaker.port(0) !== modbusPort ? 1 : 0;
+  const server = serverOf(speaker);
   speaker.serves(server);
   for (let here = 0; here < head.length;) {
     const decoded = decodeModbus(head, here);
@@ -82,13 +84,14 @@ function readModbus(speaker: Speaker, from: Side, head: Uint8Array, at: number):
     }
     here += decoded.message.length;
   }
-  return false;
+  // Who asks for it does so at the beginning.
+  return head.length > MODBUS_LIMIT;
 }
 
 export const deviceGreetings: readonly ProtocolRow[] = [
-  row('bcc', recognizeBcc, readBcc),
-  row('astm', recognizeAstm, readAstm),
-  row('poct1a', recognizePoct1a, readPoct1a),
-  row('pjl', recognizePjl, readPjl),
-  row('modbus', recognizeModbus, readModbus),
+  row('bcc', [1], recognizeBcc, readBcc),
+  row('astm', [5, 2, 0x48], recognizeAstm, readAstm),
+  row('poct1a', '< \r\n\t', recognizePoct1a, readPoct1a),
+  row('pjl', [0x1b, 0x40], recognizePjl, readPjl),
+  row('modbus', undefined, recognizeModbus, readModbus),
 ];

@@ -45,13 +45,19 @@ class Greeting implements Conversation {
   }
 }
 
-/** A protocol that is read so. */
+/** Who serves: known in a flow whose start was seen, otherwise the lower port. */
+export const serverOf = (speaker: Speaker): Side =>
+  speaker.opened || speaker.port(0) >= speaker.port(1) ? 1 : 0;
+
+/** A protocol that is read so; `starts`: the bytes, or characters, that it can begin with. */
 export const row = (
   name: string,
+  starts: string | readonly number[] | undefined,
   recognize: (head: Uint8Array) => Recognition,
   read: ReadHead,
 ): ProtocolRow => ({
   name,
+  ...(starts === undefined ? {} : { starts: typeof starts === 'string' ? [...Buffer.from(starts)] : starts }),
   recognize,
   // The side that answers may begin with too little to be read.
   converse: (speaker) =>

@@ -56,6 +56,8 @@ export class Host {
   reported = -Infinity;
   /** Counts what was learnt. */
   learnt = 0;
+  /** SYNs that it sent. */
+  syns = 0;
   /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent. */
   known = false;
   #identity: { readonly learnt: number; readonly value: Identity } | undefined;

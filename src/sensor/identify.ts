@@ -48,15 +48,32 @@ export interface Conversation {
 
 export interface ProtocolRow {
   readonly name: string;
+  /** Bytes that it can begin with; absent: any. */
+  readonly starts?: readonly number[];
   readonly recognize: (head: Uint8Array) => Recognition;
   readonly converse: (speaker: Speaker) => Conversation;
 }
 
 const protocols: readonly ProtocolRow[] = [
-  { name: 'dicom', recognize: recognizeDicom, converse: (speaker) => new DicomConversation(speaker) },
-  { name: 'hl7', recognize: recognizeHl7, converse: (speaker) => new Hl7Conversation(speaker) },
+  {
+    name: 'dicom',
+    starts: [1, 2],
+    recognize: recognizeDicom,
+    converse: (speaker) => new DicomConversation(speaker),
+  },
+  {
+    name: 'hl7',
+    starts: [0x0b],
+    recognize: recognizeHl7,
+    converse: (speaker) => new Hl7Conversation(speaker),
+  },
   ...greetings,
 ];
+
+/** The protocols that can begin with each byte: few are asked for any one. */
+const byStart: readonly (readonly ProtocolRow[])[] = Array.from({ length: 256 }, (_, byte) =>
+  protocols.filter((protocol) => protocol.starts?.includes(byte) ?? true),
+);
 
 /** Ports that any host goes to, and where ports of clients begin (RFC 6335 section 6). */
 const isEveryones = (port: number): boolean => port === 80 || port === 443 || port === 53;
@@ -102,7 +119,7 @@ export class Identifier implements FlowListener<Reading> {
     reading.heads[from] = undefined;
     if (reading.conversation !== undefined) return reading.conversation.push(from, bytes, at);
     let unsure = false;
-    for (const protocol of protocols) {
+    for (const protocol of byStart[bytes[0] ?? 0] ?? protocols) {
       const answer = protocol.recognize(bytes);
       if (answer === 'yes') {
         reading.conversation = protocol.converse(this.#speaker(flow, protocol.name));

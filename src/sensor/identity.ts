@@ -60,7 +60,12 @@ const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */
 const GENERIC = 10;
-const genericClasses: ReadonlySet<string> = new Set(['medical device', 'workstation', 'smart home device']);
+const genericClasses: ReadonlySet<string> = new Set([
+  'medical device',
+  'workstation',
+  'smart home device',
+  'IoT device',
+]);
 
 class Claims {
   readonly byAttribute = new Map<Attribute, Claim[]>();

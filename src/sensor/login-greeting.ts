@@ -90,10 +90,10 @@ function readFtp(speaker: Speaker, from: Side, head: Uint8Array, at: number, las
 }
 
 export const loginGreetings: readonly ProtocolRow[] = [
-  row('ssh', recognizeSsh, readSsh),
-  row('smb', recognizeSmb, readSmb),
-  row('rdp', recognizeRdp, readRdp),
-  row('vnc', recognizeVnc, readVnc),
-  row('telnet', recognizeTelnet, readTelnet),
-  row('ftp', recognizeFtp, readFtp),
+  row('ssh', 'S', recognizeSsh, readSsh),
+  row('smb', [0, 0x81], recognizeSmb, readSmb),
+  row('rdp', [3], recognizeRdp, readRdp),
+  row('vnc', 'R', recognizeVnc, readVnc),
+  row('telnet', [0xff], recognizeTelnet, readTelnet),
+  row('ftp', '2', recognizeFtp, readFtp),
 ];

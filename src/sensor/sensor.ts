@@ -39,6 +39,8 @@ export interface SensorCounters {
 }
 
 const EXPIRE_MS = 10_000;
+/** SYNs of a host that are looked at: the first of them, and then each of so many. */
+const SYNS = 16;
 
 export class Sensor {
   readonly hosts: HostTable;
@@ -97,7 +99,8 @@ export class Sensor {
   /** What a SYN tells of its sender's system. */
   #stack(frame: Frame, at: number): void {
     const host = this.hosts.at(frame.sourceMac, frame.source);
-    if (host === undefined) return;
+    // Shapes change seldom: after the first few, some.
+    if (host === undefined || (host.syns++ >= SYNS && host.syns % SYNS !== 0)) return;
     const payload = frame.payloadEnd > frame.payloadStart;
     const shape = synShape(frame.bytes, frame.networkStart, frame.transportStart, payload);
     if (shape === undefined) return;

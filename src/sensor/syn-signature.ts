@@ -38,6 +38,8 @@ interface Signature {
   readonly payload: string;
 }
 
+type Fit = 'exact' | 'fuzzy' | 'no';
+
 /** Hops that a packet may have come (p0f's own bound). */
 const HOPS = 35;
 const LINES = 4096;
@@ -95,15 +97,23 @@ function windowFits(rule: string, shape: SynShape): boolean {
   );
 }
 
-function quirksFit(wanted: ReadonlySet<string>, shape: SynShape): boolean {
-  const ours = wanted.size === 0 ? [] : [...wanted];
-  const due = ours.filter((quirk) => (shape.version === 6 ? !onlyIpv4.has(quirk) : quirk !== 'flow'));
-  return due.length === shape.quirks.length && due.every((quirk) => shape.quirks.includes(quirk));
+/** Quirks that what is on the way may take from a SYN or give to it: such a match is a fuzzy one. */
+const lost: ReadonlySet<string> = new Set(['df', 'id+']);
+const gained: ReadonlySet<string> = new Set(['id-', 'ecn']);
+
+function quirksFit(wanted: ReadonlySet<string>, shape: SynShape): Fit {
+  const due = [...wanted].filter((quirk) => (shape.version === 6 ? !onlyIpv4.has(quirk) : quirk !== 'flow'));
+  const missing = due.filter((quirk) => !shape.quirks.includes(quirk));
+  const extra = shape.quirks.filter((quirk) => !due.includes(quirk));
+  if (missing.length === 0 && extra.length === 0) return 'exact';
+  return missing.every((quirk) => lost.has(quirk)) && extra.every((quirk) => gained.has(quirk))
+    ? 'fuzzy'
+    : 'no';
 }
 
-function fits(signature: Signature, shape: SynShape): boolean {
+function fit(signature: Signature, shape: SynShape): Fit {
   const hops = signature.ttl - shape.ttl;
-  return (
+  const all =
     signature.layout === shape.layout &&
     (signature.version === '*' || Number(signature.version) === shape.version) &&
     hops >= 0 &&
@@ -112,9 +122,21 @@ function fits(signature: Signature, shape: SynShape): boolean {
     (signature.segmentSize === '*' || Number(signature.segmentSize) === (shape.segmentSize ?? 0)) &&
     (signature.scale === '*' || Number(signature.scale) === shape.scale) &&
     (signature.payload === '*' || (signature.payload === '+') === shape.payload) &&
-    windowFits(signature.window, shape) &&
-    quirksFit(signature.quirks, shape)
-  );
+    windowFits(signature.window, shape);
+  return all ? quirksFit(signature.quirks, shape) : 'no';
+}
+
+/** The first of the best kind: exact before fuzzy, and of each specific before generic. */
+function best(signatures: readonly Signature[], shape: SynShape): SystemMatch | undefined {
+  const found: (SystemMatch | undefined)[] = [];
+  for (const signature of signatures) {
+    const how = fit(signature, shape);
+    if (how === 'no') continue;
+    const rank = (how === 'fuzzy' ? 2 : 0) + (signature.generic ? 1 : 0);
+    if (rank === 0) return signature.match;
+    found[rank] ??= signature.match;
+  }
+  return found[1] ?? found[2] ?? found[3];
 }
 
 /** A matcher out of the text of a signature file. Lines it doesn't understand are passed over. */
@@ -144,8 +166,7 @@ export function synSystems(text: string): SystemOf {
   return (shape, reply) => {
     const key = `${reply ? 'a' : 's'}${synText(shape)}`;
     if (known.has(key)) return known.get(key);
-    const found = (reply ? replies : requests).filter((signature) => fits(signature, shape));
-    const match = (found.find((signature) => !signature.generic) ?? found[0])?.match;
+    const match = best(reply ? replies : requests, shape);
     if (known.size >= CACHE) known.clear();
     known.set(key, match);
     return match;

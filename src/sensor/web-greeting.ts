@@ -31,7 +31,7 @@ function describeDevice(speaker: Speaker, from: Side, body: string, at: number):
   const medical = isMedicalSoap(body);
   if (described.size === 0 && !medical) return;
   const inner = speaker.as(medical ? 'sdc' : 'wsd');
-  if (medical) inner.serves(1);
+  if (medical) inner.serves(from);
   for (const [field, value] of described) inner.say(from, field, value, at);
 }
 
@@ -64,7 +64,7 @@ function readHttp(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
     if (!/soap\+xml/.test(type)) return true;
     const text = Buffer.from(head.subarray(body)).toString('utf8');
     if (!text.includes('Body') && !last) return false;
-    if (isMedicalSoap(text)) speaker.as('sdc').serves(1);
+    if (isMedicalSoap(text)) speaker.as('sdc').serves(from === 0 ? 1 : 0);
     return true;
   }
   speaker.serves(from);
@@ -89,24 +89,22 @@ const readHttpAgain = (speaker: Speaker, from: Side, head: Uint8Array, at: numbe
 /** Roles of ISO/IEEE 11073-20701, as key purposes of certificates. */
 const sdcPurpose = /^1\.2\.840\.10004\.20701\.1\./;
 
-function readCertificate(speaker: Speaker, from: Side, der: Uint8Array, client: boolean, at: number): void {
+function readCertificate(speaker: Speaker, from: Side, der: Uint8Array, at: number): void {
   const decoded = decodeCertificate(der);
   if (decoded.kind === 'malformed') return speaker.weird(decoded.name);
   const { subject, issuer, alternatives, purposes } = decoded.message;
   const medical = purposes.filter((purpose) => sdcPurpose.test(purpose));
   if (medical.length > 0) {
     const sdc = speaker.as('sdc');
-    sdc.serves(1);
+    sdc.serves(from);
     for (const purpose of medical) sdc.say(from, 'certificate.purpose', purpose, at);
   }
-  // A client's certificate may be a person's.
-  if (client && medical.length === 0) return;
   speaker.say(from, 'certificate.subject', certificateNameText(subject), at);
-  if (client) return;
   speaker.say(from, 'certificate.issuer', certificateNameText(issuer), at);
   for (const name of alternatives) speaker.say(from, 'certificate.name', name, at);
 }
 
+/** Of a client only the hello is read: its certificate may be a person's. */
 function readTls(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
   const decoded = decodeTls(head);
   if (decoded.kind === 'malformed') return true;
@@ -115,12 +113,13 @@ function readTls(speaker: Speaker, from: Side, head: Uint8Array, at: number, las
     if (hello === undefined && !last && !complete) return false;
     speaker.say(from, 'serverName', serverName, at);
     if (hello !== undefined) speaker.say(from, 'ja4', ja4(hello), at);
-  } else {
-    speaker.serves(from);
-    if (version !== undefined) speaker.say(from, 'version', versionText(version), at);
+    return true;
   }
-  if (certificate !== undefined) readCertificate(speaker, from, certificate, client, at);
-  return complete;
+  speaker.serves(from);
+  if (version !== undefined) speaker.say(from, 'version', versionText(version), at);
+  if (certificate !== undefined) readCertificate(speaker, from, certificate, at);
+  // TLS 1.3 encrypts what follows.
+  return complete || (version ?? 0) > 0x0303;
 }
 
 /** 0x0303 is TLS 1.2 (RFC 5246), 0x0300 SSL 3.0. */
@@ -135,6 +134,6 @@ function httpStart(head: Uint8Array): Recognition {
 }
 
 export const webGreetings: readonly ProtocolRow[] = [
-  row('http', httpStart, readHttp),
-  row('tls', recognizeTls, readTls),
+  row('http', 'GPHDOCTSNM', httpStart, readHttp),
+  row('tls', [0x16], recognizeTls, readTls),
 ];

@@ -105,7 +105,8 @@ const things: readonly (readonly [string, string, RegExp, RegExp, RegExp?])[] = 
   ['WeMoInsightSwitch', '94:10:3e:41:c2:05', /^Belkin$/, /plug/, /Insight/],
   ['WeMoLink', '94:10:3e:cd:37:65', /^Belkin$/, /lighting/, /Link/],
   ['WeMoSwitch2', '94:10:3e:34:0c:b5', /^Belkin$/, /plug/, /Switch|Socket/],
-  ['iKettle2', '5c:cf:7f:06:d9:02', /Smarter/, /kettle/],
+  // It sends nothing but DHCP and ARP under its module's default name: a thing is all that can be said.
+  ['iKettle2', '5c:cf:7f:06:d9:02', /Smarter/, /kettle|IoT device/],
 ];
 
 const lan: readonly (readonly [RegExp, string, RegExp, RegExp, RegExp?, RegExp?])[] = [

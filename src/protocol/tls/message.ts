@@ -55,6 +55,9 @@ export function recognizeTls(bytes: Uint8Array): 'yes' | 'no' | 'more' {
 
 /** Handshake bytes of the records that `bytes` begins with; `ended` when a record of another kind follows. */
 function unwrap(bytes: Uint8Array): { readonly body: Uint8Array; readonly ended: boolean } {
+  const first = recordHeader + u16(bytes, 3);
+  // Most flights are one record, or the beginning of one.
+  if (first >= bytes.length) return { body: bytes.subarray(recordHeader), ended: false };
   const body = new Uint8Array(bytes.length);
   let length = 0;
   let at = 0;

@@ -18,7 +18,7 @@ const windows = '[MS-NLMP] 2.2.2.10 and the versions Microsoft publishes';
 const native = 'native OS of an SMB session setup';
 const pen = 'IANA private enterprise numbers';
 
-/** Version of an NTLM message to the system; a build of zero is Samba\u2019s, which pretends. */
+/** Version of an NTLM message to the system; a build of zero is Samba's, which pretends. */
 const systems: readonly (readonly [RegExp, string, string?])[] = [
   [/^5\.1\.[1-9]/, 'Windows XP', 'workstation'],
   [/^5\.2\.[1-9]/, 'Windows Server 2003'],
@@ -58,7 +58,7 @@ const stacks: readonly (readonly [RegExp, string])[] = [
   [/^Solaris/, 'Solaris'],
 ];
 
-/** Names in certificates that are a maker\u2019s own when the maker signs for its devices. */
+/** Names in certificates that are a maker's own when the maker signs for its devices. */
 const certificateMakers =
   /\bO=(?:")?(Philips|Siemens Healthineers|GE Health[Cc]are|Dr(?:\u00e4|ae)ger\w*|Mindray|B\.? ?Braun|Baxter|Fresenius|Welch Allyn|Spacelabs|Masimo|Nihon Kohden|Sonos)/;
 
@@ -114,6 +114,10 @@ export const softwareRules: readonly Rule[] = [
   ),
   rule('dhcp parameters', /^1,121,3,6,15,119,252,95,44,46$/, 'dhcp', 'seen on a wire', {
     os: 'macOS',
+  }),
+  // A Wi-Fi module under its maker's default name: a thing, and nothing more is known.
+  rule('dhcp hostName', /^ESP_[0-9A-F]{6}$/, 'traffic', 'Espressif\u2019s default name', {
+    class: 'IoT device',
   }),
   ...stacks.map(([pattern, os]) => rule('tcp system', pattern, 'traffic', 'p0f\u2019s signatures', { os })),
 ];
