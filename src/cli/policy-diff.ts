@@ -47,7 +47,7 @@ export function changedText({
     ...words('is asked to', asks),
     ...words('is no longer asked to', asksNoMore),
   ];
-  const why = loses.length > 0 ? reasons.map((reason) => paragraph(reason, 4)).join('') : '';
+  const why = loses.length > 0 ? reasons.map((reason) => paragraph(reason, 6)).join('') : '';
   return `${paragraph(`${user} (${roles.join(', ')}) on ${resource}, ${count} times: ${effects.join('; ')}`, 4, '  ')}${why}`;
 }
 

@@ -1,5 +1,5 @@
 /** Two revisions of a set, policy by policy: what is new, gone, decides otherwise, or is only worded otherwise. */
-import { policyToText } from '@cedar-policy/cedar-wasm/nodejs';
+import { formatPolicies, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { examine } from './examine.ts';
 import type { PolicySet } from './policy-set.ts';
@@ -24,7 +24,10 @@ function deciding({ effect, principal, action, resource, conditions, annotations
 function linesOf(policy: PolicyJson): string[] {
   const answer = policyToText(policy);
   if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
-  return answer.text.split('\n').filter((line) => line.trim() !== '');
+  // Laid out in narrow lines, so that what stands in the same words stands in the same lines.
+  const formatted = formatPolicies({ policyText: answer.text, lineWidth: 70, indentWidth: 2 });
+  const text = formatted.type === 'failure' ? answer.text : formatted.formatted_policy;
+  return text.split('\n').filter((line) => line.trim() !== '');
 }
 
 /** By the longest common subsequence. */
