@@ -137,9 +137,18 @@ class Transport {
       set(env, report, "flags", make_number(env, flags));
       set(env, report, "receivedBytes", make_number(env, static_cast<double>(peer.received_bytes.load())));
       set(env, report, "sentBytes", make_number(env, static_cast<double>(peer.sent_bytes.load())));
-      if ((flags & (kReceivedAny | kConfirmed)) != 0) {
-        if (endpoint.present()) set(env, report, "endpoint", make_endpoint(env, endpoint));
-        set(env, report, "localIndex", make_number(env, peer.receive_index.load()));
+      if ((flags & (kReceivedAny | kConfirmed)) != 0 && endpoint.present()) {
+        set(env, report, "endpoint", make_endpoint(env, endpoint));
+      }
+      if ((flags & kConfirmed) != 0) {
+        const Engine::Rotation rotation = engine.take_rotation(number);
+        napi_value confirmed;
+        check(napi_create_array(env, &confirmed));
+        for (uint32_t i = 0; i < rotation.confirmed.size(); i++) {
+          check(napi_set_element(env, confirmed, i, make_number(env, rotation.confirmed[i])));
+        }
+        set(env, report, "confirmed", confirmed);
+        if (rotation.sending) set(env, report, "sending", make_number(env, *rotation.sending));
       }
       check(napi_set_element(env, batch, count++, report));
     });

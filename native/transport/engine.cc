@@ -3,6 +3,7 @@
  */
 #include "engine.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -25,9 +26,7 @@ Engine::Result Engine::remove_peer(unsigned number) {
   Peer* gone = peer(number);
   if (gone == nullptr) return ENOENT;
   allowed_.remove_peer(static_cast<int>(number));
-  drop(gone->current);
-  drop(gone->next);
-  drop(gone->previous);
+  gone->each_keypair([&](std::unique_ptr<Keypair>& keypair) { drop(std::move(keypair)); });
   bump(counters.drop_queue, gone->staged.clear());
   peers_[number].reset();
   activity.forget(number);
@@ -60,20 +59,15 @@ Engine::Result Engine::set_keypair(unsigned number, uint32_t local_index, uint32
   Peer* owner = peer(number);
   if (owner == nullptr) return ENOENT;
   if (!index_.insert(local_index, keypair.get())) return EEXIST;
+  keypair->order = owner->installed++;
+  // None that the far side may be sending with goes: neither the current one nor one that waits to be confirmed.
   if (initiator) {
-    // A keypair still waiting to be confirmed is demoted, and the current one goes: the far side may be
-    // sending with it already.
-    drop(owner->previous);
-    if (owner->next) {
-      owner->previous = std::move(owner->next);
-      drop(owner->current);
-    } else {
-      owner->previous = std::move(owner->current);
-    }
+    drop(owner->retire(std::move(owner->current)));
+    drop(owner->retire(std::move(owner->next)));
     owner->current = std::move(keypair);
   } else {
-    drop(owner->next);
-    drop(owner->previous);
+    // One that waited has come to nothing: the far side begins again after 5 s without an answer.
+    drop(std::move(owner->next));
     owner->next = std::move(keypair);
   }
   return 0;
@@ -84,12 +78,10 @@ void Engine::remove_keypair(uint32_t local_index) {
   const Keypair* found = index_.find(local_index);
   if (found == nullptr) return;
   Peer& owner = *peers_[found->peer];
-  for (std::unique_ptr<Keypair>* place : {&owner.current, &owner.next, &owner.previous}) {
-    if (place->get() == found) {
-      drop(*place);
-      return;
-    }
-  }
+  owner.each_keypair([&](std::unique_ptr<Keypair>& keypair) {
+    if (keypair.get() == found) drop(std::move(keypair));
+  });
+  (void)std::remove(owner.older.begin(), owner.older.end(), nullptr);
 }
 
 Engine::Result Engine::drop_queue(unsigned number) {
@@ -104,14 +96,15 @@ bool Engine::settle(PeerSet& kicked) {
   Guard::Alone alone(guard_);
   bool any = false;
   for (const uint32_t local_index : confirmations_) {
-    const Keypair* found = index_.find(local_index);
-    if (found == nullptr) continue;
+    Keypair* found = index_.find(local_index);
+    if (found == nullptr || found->confirmed) continue;
+    found->confirmed = true;
     Peer& owner = *peers_[found->peer];
-    if (owner.next.get() != found) continue;
-    drop(owner.previous);
-    owner.previous = std::move(owner.current);
-    owner.current = std::move(owner.next);
     activity.note_urgent(owner.number, kConfirmed);
+    // One that a newer keypair of ours has overtaken goes on receiving.
+    if (owner.next.get() != found) continue;
+    drop(owner.retire(std::move(owner.current)));
+    owner.current = std::move(owner.next);
     kicked.add(owner.number);
     any = true;
   }
@@ -123,10 +116,22 @@ bool Engine::settle(PeerSet& kicked) {
   return any;
 }
 
-void Engine::drop(std::unique_ptr<Keypair>& keypair) noexcept {
-  if (!keypair) return;
-  index_.remove(keypair->local_index);
-  keypair.reset();
+Engine::Rotation Engine::take_rotation(unsigned number) {
+  Guard::Alone alone(guard_);
+  Rotation rotation;
+  Peer* owner = peer(number);
+  if (owner == nullptr) return rotation;
+  if (owner->current) rotation.sending = owner->current->local_index;
+  owner->each_keypair([&](const std::unique_ptr<Keypair>& keypair) {
+    if (!keypair || !keypair->confirmed || keypair->told) return;
+    keypair->told = true;
+    rotation.confirmed.push_back(keypair->local_index);
+  });
+  return rotation;
+}
+
+void Engine::drop(std::unique_ptr<Keypair> keypair) noexcept {
+  if (keypair) index_.remove(keypair->local_index);
 }
 
 void Engine::stage(Peer& peer, const uint8_t* packet, size_t length) {
@@ -214,9 +219,8 @@ Engine::OpenResult Engine::open(uint8_t* datagram, size_t length, const Endpoint
 
   // From here on the packet is the peer's.
   Peer& owner = *peers_[keypair->peer];
-  if (owner.next.get() == keypair) confirmations_.push_back(keypair->local_index);
+  if (!keypair->confirmed) confirmations_.push_back(keypair->local_index);
   note_endpoint(owner, from);
-  owner.receive_index.store(keypair->local_index, std::memory_order_relaxed);
   if (size == 0) {
     activity.note(owner.number, kReceivedAny);
     return {Opened::kKeepalive, nullptr, 0};

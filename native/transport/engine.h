@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "activity.h"
@@ -45,6 +46,12 @@ class Engine {
                      const uint8_t* send_key, const uint8_t* receive_key, uint64_t now);
   void remove_keypair(uint32_t local_index);
   Result drop_queue(unsigned peer);
+  /** A peer's keypairs, by local index: those confirmed since this was last asked, and the one that sends. */
+  struct Rotation {
+    std::vector<uint32_t> confirmed;
+    std::optional<uint32_t> sending;
+  };
+  Rotation take_rotation(unsigned peer);
   /** Apply what `open` collected. True when a peer's staged packets may go: its number is in `kicked`. */
   bool settle(PeerSet& kicked);
 
@@ -96,7 +103,7 @@ class Engine {
     Endpoint endpoint;
   };
 
-  void drop(std::unique_ptr<Keypair>& keypair) noexcept;
+  void drop(std::unique_ptr<Keypair> keypair) noexcept;
   void stage(Peer& peer, const uint8_t* packet, size_t length);
   Sealed seal_with(Peer& peer, uint8_t* message, size_t length);
   void note_endpoint(const Peer& peer, const Endpoint& from);

@@ -1,8 +1,8 @@
 /**
  * Keypair: one session's two directions, as the handshake left them (whitepaper section 5.4.5).
  *
- * What belongs to the sending thread and what to the receiving thread stand on separate cache lines; everything
- * else is constant from the moment the keypair is installed. Raw key bytes aren't kept: each Aead took its own.
+ * What belongs to the sending thread and what to the receiving thread stand on separate cache lines; what isn't
+ * said to change is constant from the moment the keypair is installed. Raw key bytes aren't kept: each Aead took its own.
  */
 #pragma once
 
@@ -21,6 +21,12 @@ struct Keypair {
   const bool initiator;
   /** Nanoseconds of the transport's clock. */
   const uint64_t born;
+  /** Among the peer's, in the order of installation. */
+  uint64_t order = 0;
+  /** The far side is known to have it: an initiator's from the beginning. Changed alone. */
+  bool confirmed;
+  /** The main thread has been told that. */
+  bool told;
 
   struct alignas(64) Sending {
     Aead aead;
@@ -39,6 +45,8 @@ struct Keypair {
         remote_index(remote),
         initiator(is_initiator),
         born(now),
+        confirmed(is_initiator),
+        told(is_initiator),
         sending{Aead(Aead::Direction::kSeal, send_key, primitives)},
         receiving{Aead(Aead::Direction::kOpen, receive_key, primitives)} {}
 

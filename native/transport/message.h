@@ -34,6 +34,8 @@ constexpr uint64_t kRejectAfterMessages = UINT64_MAX - (uint64_t{1} << 13);  // 
 
 /** Peers are numbered 0 to 4095 by the caller. */
 constexpr unsigned kMaxPeers = 4096;
+/** Keypairs of one peer that only receive, besides the one that sends and the one that waits to be confirmed. */
+constexpr size_t kOlderKeypairs = 3;
 /** Packets of one peer that wait for a keypair; the oldest goes first. */
 constexpr size_t kStagedPackets = 128;
 /** Inner packets that are carried, whatever MTU the far side has. */

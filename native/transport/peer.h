@@ -1,17 +1,21 @@
 /**
- * Peer: a far side of the tunnel, with its three keypairs and the packets that wait for one.
+ * Peer: a far side of the tunnel, with its keypairs and the packets that wait for one.
  *
  * Keypairs rotate as the Linux implementation's do (drivers/net/wireguard/noise.c): an initiator's new keypair is
- * current at once; a responder's is next until the first authentic packet on it confirms it; the previous one
- * goes on receiving what was under way. Who may touch what is said in engine.h.
+ * current at once; a responder's is next until the first authentic packet on it confirms it; older ones go on
+ * receiving what was under way. Of those Linux keeps one. When both ends begin a handshake at once, two keypairs come
+ * within a round trip, and the far side still sends with the one before both: so here a few are kept, until
+ * they are too old or newer ones push them out. Who may touch what is said in engine.h.
  */
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "../net/address.h"
@@ -51,15 +55,36 @@ struct Peer {
   Endpoint endpoint;
   std::unique_ptr<Keypair> current;
   std::unique_ptr<Keypair> next;
-  std::unique_ptr<Keypair> previous;
+  /** The newest first, no gaps. */
+  std::array<std::unique_ptr<Keypair>, kOlderKeypairs> older;
+  /** Keypairs that were installed so far. */
+  uint64_t installed = 0;
   StagedQueue staged;
 
   /** Wanted by the main thread, answered by the sending thread. */
   std::atomic<bool> keepalive{false};
   std::atomic<uint64_t> sent_bytes{0};
   std::atomic<uint64_t> received_bytes{0};
-  /** Local index of the keypair that received last. */
-  std::atomic<uint32_t> receive_index{0};
+
+  /** Calls `visit(std::unique_ptr<Keypair>&)` for each place there is. */
+  template <typename Visit>
+  void each_keypair(Visit visit) {
+    visit(current);
+    visit(next);
+    for (std::unique_ptr<Keypair>& place : older) visit(place);
+  }
+
+  /**
+   * `keypair` only receives from now on, if it is one. What has to go for it: the one that was installed first, or
+   * none.
+   */
+  std::unique_ptr<Keypair> retire(std::unique_ptr<Keypair> keypair) noexcept {
+    for (std::unique_ptr<Keypair>& place : older) {
+      if (!keypair) break;
+      if (!place || keypair->order > place->order) std::swap(place, keypair);
+    }
+    return keypair;
+  }
 };
 
 /** Add to a counter that only the calling thread writes. */

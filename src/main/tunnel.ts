@@ -78,13 +78,13 @@ const reported = (report: ActivityReport): PeerActivity => {
     sentAny: has(activity.SENT_ANY),
     receivedData: has(activity.RECEIVED_DATA),
     receivedAny: has(activity.RECEIVED_ANY),
-    confirmed: has(activity.CONFIRMED),
     needHandshake: has(activity.NEED_HANDSHAKE),
     expired: has(activity.EXPIRED | activity.REKEY_DUE),
     receivedBytes: report.receivedBytes,
     sentBytes: report.sentBytes,
     ...(report.endpoint && { endpoint: report.endpoint }),
-    ...(report.localIndex !== undefined && { localIndex: report.localIndex }),
+    ...(report.confirmed && { confirmed: report.confirmed }),
+    ...(report.sending !== undefined && { sending: report.sending }),
   };
 };
 

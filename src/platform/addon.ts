@@ -31,8 +31,9 @@ export interface ActivityReport {
   readonly sentBytes: number;
   /** Outer address of the last authenticated packet (roaming, whitepaper section 6.3), when one arrived. */
   readonly endpoint?: NativeEndpoint;
-  /** Local index of the keypair that received, when RECEIVED or CONFIRMED is set. */
-  readonly localIndex?: number;
+  /** With CONFIRMED: local indices of the keypairs that were confirmed, and of the one that sends now, if any. */
+  readonly confirmed?: readonly number[];
+  readonly sending?: number;
 }
 
 /** Bits of `ActivityReport.flags`. */
@@ -45,7 +46,10 @@ export const activity = {
   RECEIVED_DATA: 4,
   /** Anything authentic arrived. */
   RECEIVED_ANY: 8,
-  /** The first authentic packet on a responder's keypair: it is confirmed and now the one to send with. */
+  /**
+   * The first authentic packet on a responder's keypair: it is confirmed, and now the one to send with unless a newer
+   * one of ours, as initiator, has come meanwhile.
+   */
   CONFIRMED: 16,
   /**
    * A packet for the peer waits and there is no keypair to send it with. The first that waits is reported at
@@ -146,7 +150,7 @@ export interface NativeTransport {
   setEndpoint(peer: number, endpoint: NativeEndpoint): void;
   /**
    * Install a keypair: an initiator's becomes current, a responder's becomes next until confirmed. The
-   * previous one stays for receiving. Packets that waited are sent when the keypair may send. Its age counts
+   * three before stay for receiving. Packets that waited are sent when the keypair may send. Its age counts
    * from this call, on CLOCK_BOOTTIME: after 180 s it neither sends nor receives. Throws EEXIST when `localIndex`
    * is in use.
    */

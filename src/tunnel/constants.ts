@@ -87,6 +87,17 @@ export const HANDSHAKE_BURST = 5;
 /** Sources the rate limiter remembers at once; while it is full, sources it doesn't know are refused. */
 export const MAX_LIMITED_SOURCES = 4096;
 
+/**
+ * Keypairs of one peer that only receive, besides the current and the next one; the transport keeps as many. Whatever
+ * the two ends begin and lose, each installs at most two within REKEY_TIMEOUT, and no packet is under way for longer.
+ */
+export const OLDER_KEYPAIRS = 3;
+/**
+ * When both ends began a handshake at once, both are the initiator of the keypair they send with, and both would
+ * rekey in the same moment again: one of them leaves it to the other for this long.
+ */
+export const REKEY_YIELD_TIME = REKEY_TIMEOUT;
+
 /** Initiations of one peer that come closer together than this are dropped. */
 export const MIN_INITIATION_INTERVAL = millis(50);
 

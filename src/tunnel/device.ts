@@ -20,7 +20,7 @@ import { generateKeyPair, publicKeyOf } from '../crypto/x25519.ts';
 import type { KeyPair } from '../crypto/x25519.ts';
 import { Fault } from '../wire/errors.ts';
 import type { PeerId } from '../wire/ids.ts';
-import type { PeerStatus } from '../wire/messages.ts';
+import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
 import { after, between } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
 import {
@@ -304,13 +304,15 @@ export class Device {
     peer.pending = undefined;
     this.#received(peer, from, now);
     const { localIndex } = pending;
+    const crossed = peer.keypairs.respondedSince(pending.sent);
     const keypair = this.#install(
       peer,
       outcome,
       { localIndex, remoteIndex: message.sender, initiator: true },
       now,
+      crossed && this.publicKey.text > peer.remote.public.text,
     );
-    this.#confirmed(peer, keypair);
+    this.#confirmed(peer, keypair, now);
     // Tells the responder that we have the keys (section 5.4.3): until it receives, it may not send.
     this.#effects.push({ kind: 'sendKeepalive', peer: peer.number });
   }
@@ -326,6 +328,7 @@ export class Device {
     outcome: Outcome,
     ends: { localIndex: number; remoteIndex: number; initiator: boolean },
     now: MonotonicMillis,
+    yields = false,
   ): Keypair {
     const role = ends.initiator ? 'initiator' : 'responder';
     const keypair: Keypair = {
@@ -333,6 +336,7 @@ export class Device {
       initiator: ends.initiator,
       created: now,
       session: { ...peer.sessionOf(outcome, now), role, at: this.#clock.now() },
+      yields,
     };
     this.#effects.push({
       kind: 'setKeypair',
@@ -351,17 +355,19 @@ export class Device {
   }
 
   /** Both ends are known to have the keys. */
-  #confirmed(peer: Peer, keypair: Keypair): void {
+  #confirmed(peer: Peer, keypair: Keypair, now: MonotonicMillis): void {
     peer.timers.handshakeComplete();
     peer.rekeyOnReceiveAsked = false;
     this.#outgoing.delete(peer);
-    peer.session = {
+    const session: TunnelSession = {
       ...keypair.session,
       at: this.#clock.now(),
       endpoint: endpointText(peer.endpoint as OuterEndpoint),
     };
+    // One that a newer keypair of ours has overtaken is a session all the same: the far end sends with it.
+    if (peer.keypairs.current(now) === keypair) peer.session = session;
     this.#counted.sessions++;
-    this.#effects.push({ kind: 'session', session: peer.session });
+    this.#effects.push({ kind: 'session', session });
   }
 
   #activity(peer: Peer, report: PeerActivity, now: MonotonicMillis): void {
@@ -369,12 +375,10 @@ export class Device {
     peer.sentBytes = report.sentBytes;
     // The transport has moved already: it roams by itself on an authentic packet.
     if (report.endpoint) peer.endpoint = report.endpoint;
-    if (report.confirmed && report.localIndex !== undefined) {
-      const change = peer.keypairs.confirm(report.localIndex);
-      if (change) {
-        this.#forget(change.gone);
-        this.#confirmed(peer, change.confirmed);
-      }
+    if (report.confirmed) {
+      const { confirmed, gone } = peer.keypairs.confirm(report.confirmed, report.sending);
+      this.#forget(gone);
+      for (const keypair of confirmed) this.#confirmed(peer, keypair, now);
     }
     if (peer.wantsHandshake(report, now, this.#clock.now())) this.#initiate(peer, now);
   }
@@ -406,18 +410,17 @@ export class Device {
 
   /** A handshake is wanted, for a reason other than that the last attempt wasn't answered. */
   #initiate(peer: Peer, now: MonotonicMillis): void {
-    if (!peer.endpoint) {
-      // Nobody knows where the peer is: what waits for it would be old by the time it calls.
-      this.#effects.push({ kind: 'dropQueue', peer: peer.number });
-      return;
-    }
     peer.timers.handshakeWanted(now);
     this.#outgoing.add(peer);
   }
 
   #sendInitiation(peer: Peer, now: MonotonicMillis): void {
     this.#outgoing.delete(peer);
-    if (!peer.endpoint) return;
+    if (!peer.endpoint) {
+      // Nobody knows where the peer is. It may be about to call: what waits for it waits as long as for an answer.
+      peer.timers.handshakeInitiated(now);
+      return;
+    }
     const last = peer.lastHandshakeSent;
     if (last !== undefined && between(last, now) < REKEY_TIMEOUT) {
       peer.timers.handshakePutOff(after(last, REKEY_TIMEOUT));

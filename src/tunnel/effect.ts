@@ -75,8 +75,6 @@ export interface PeerActivity {
   readonly sentAny: boolean;
   readonly receivedData: boolean;
   readonly receivedAny: boolean;
-  /** The unconfirmed keypair has received its first authentic packet. */
-  readonly confirmed: boolean;
   /** A packet waits and no keypair may send it. */
   readonly needHandshake: boolean;
   /** The current keypair has come to a limit of age or messages. */
@@ -84,8 +82,10 @@ export interface PeerActivity {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly endpoint?: OuterEndpoint;
-  /** The keypair that received last. */
-  readonly localIndex?: number;
+  /** Keypairs of ours as responder that have received their first authentic packet. */
+  readonly confirmed?: readonly number[];
+  /** With it: the keypair that sends now. */
+  readonly sending?: number;
 }
 
 export interface DeviceOptions {

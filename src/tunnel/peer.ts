@@ -10,7 +10,7 @@ import type { PeerId } from '../wire/ids.ts';
 import type { PeerStatus, TunnelSession } from '../wire/messages.ts';
 import { between } from '../wire/units.ts';
 import type { EpochMillis, Millis, MonotonicMillis } from '../wire/units.ts';
-import { REKEY_AFTER_TIME, REKEY_ON_RECEIVE_TIME, REKEY_TIMEOUT } from './constants.ts';
+import { REKEY_AFTER_TIME, REKEY_ON_RECEIVE_TIME, REKEY_TIMEOUT, REKEY_YIELD_TIME } from './constants.ts';
 import { CookieGenerator } from './cookie.ts';
 import type { PeerActivity } from './effect.ts';
 import { endpointText } from './endpoint.ts';
@@ -106,7 +106,7 @@ export class Peer {
     const age = current && between(current.created, now);
     let wanted = false;
     if (current?.initiator && age !== undefined) {
-      wanted = report.sentAny && age >= REKEY_AFTER_TIME;
+      wanted = report.sentAny && age >= REKEY_AFTER_TIME + (current.yields ? REKEY_YIELD_TIME : 0);
       if (report.receivedAny && age >= REKEY_ON_RECEIVE_TIME && !this.rekeyOnReceiveAsked) {
         this.rekeyOnReceiveAsked = true;
         wanted = true;

@@ -173,7 +173,7 @@ TEST("engine: a keepalive is only sent when nothing waited, and not without a ke
   CHECK(pair.left.flush().empty());
 }
 
-TEST("engine: after a rekey the previous keypair still receives; the one before it doesn't") {
+TEST("engine: after a rekey older keypairs still receive, a bounded number of them") {
   Pair pair;
   pair.key(1);
   const auto first = pair.left.seal(packet_of(1, 2, 60, 1));
@@ -184,14 +184,50 @@ TEST("engine: after a rekey the previous keypair still receives; the one before 
   const auto second = pair.left.seal(packet_of(1, 2, 60, 3));
   CHECK(load_le32(second.data() + 4) == 202);
   CHECK(pair.right.open(second).what == Engine::Opened::kPacket);
-  CHECK(pair.right.engine.keypair(201) != nullptr);
-  pair.key(3);
+  for (uint32_t generation = 3; generation <= 1 + kOlderKeypairs; generation++) {
+    CHECK(pair.right.engine.keypair(201) != nullptr);
+    pair.key(generation);
+    CHECK(pair.right.open(pair.left.seal(packet_of(1, 2))).what == Engine::Opened::kPacket);
+  }
+  CHECK(pair.right.engine.keypair(201) != nullptr && pair.left.engine.keypair(101) != nullptr);
+  CHECK(pair.right.engine.keypairs() == 1 + kOlderKeypairs);
+  pair.key(99);
   CHECK(pair.right.open(pair.left.seal(packet_of(1, 2))).what == Engine::Opened::kPacket);
   CHECK(pair.right.engine.keypair(201) == nullptr);
   CHECK(pair.left.engine.keypair(101) == nullptr);
-  CHECK(pair.right.engine.keypairs() == 2);
+  CHECK(pair.right.engine.keypairs() == 1 + kOlderKeypairs);
   CHECK(pair.right.open(first_late).what == Engine::Opened::kDropped);
   CHECK(pair.right.engine.counters.drop_unknown_index == 1);
+}
+
+TEST("engine: both ends begin at once: what is under way with any of the three keypairs arrives") {
+  Pair pair;
+  pair.key(1);
+  CHECK(pair.right.open(pair.left.seal(packet_of(1, 2))).what == Engine::Opened::kPacket);
+  const auto to_right = pair.left.seal(packet_of(1, 2));
+  const auto to_left = pair.right.seal(packet_of(2, 1));
+  // Each answers the other's initiation, then has its own answered.
+  CHECK(Pair::install(pair.right, 202, 102, false, 2, kStart) == 0);
+  CHECK(Pair::install(pair.left, 103, 203, false, 3, kStart) == 0);
+  CHECK(Pair::install(pair.left, 102, 202, true, 2, kStart) == 0);
+  CHECK(Pair::install(pair.right, 203, 103, true, 3, kStart) == 0);
+  CHECK(pair.right.open(to_right).what == Engine::Opened::kPacket);
+  CHECK(pair.left.open(to_left).what == Engine::Opened::kPacket);
+  CHECK(pair.left.engine.take_rotation(kPeer).confirmed.empty());
+  CHECK(pair.right.engine.take_rotation(kPeer).confirmed == std::vector<uint32_t>{201});
+  for (int i = 0; i < 2; i++) {
+    CHECK(pair.right.open(pair.left.seal(packet_of(1, 2))).what == Engine::Opened::kPacket);
+    CHECK(pair.left.open(pair.right.seal(packet_of(2, 1))).what == Engine::Opened::kPacket);
+  }
+  // Each is told of the other's keypair too, once, and goes on sending with its own.
+  const Engine::Rotation left = pair.left.engine.take_rotation(kPeer);
+  CHECK(left.confirmed == std::vector<uint32_t>{103} && left.sending == 102);
+  const Engine::Rotation right = pair.right.engine.take_rotation(kPeer);
+  CHECK(right.confirmed == std::vector<uint32_t>{202} && right.sending == 203);
+  CHECK(pair.left.engine.take_rotation(kPeer).confirmed.empty());
+  CHECK((pair.left.flags() & kConfirmed) != 0);
+  CHECK(pair.left.engine.keypairs() == 3);
+  CHECK(pair.left.engine.counters.drop_unknown_index == 0);
 }
 
 TEST("engine: an initiator's keypair demotes one that waited to be confirmed") {
@@ -199,12 +235,17 @@ TEST("engine: an initiator's keypair demotes one that waited to be confirmed") {
   CHECK(Pair::install(pair.left, 11, 21, true, 1, kStart) == 0);
   CHECK(Pair::install(pair.left, 12, 22, false, 2, kStart) == 0);
   CHECK(Pair::install(pair.left, 13, 23, true, 3, kStart) == 0);
-  CHECK(pair.left.engine.keypair(11) == nullptr);
-  CHECK(pair.left.engine.peer(kPeer)->previous->local_index == 12);
-  CHECK(pair.left.engine.peer(kPeer)->current->local_index == 13);
-  CHECK(pair.left.engine.peer(kPeer)->next == nullptr);
+  Peer& peer = *pair.left.engine.peer(kPeer);
+  CHECK(peer.older[0]->local_index == 12);
+  CHECK(peer.older[1]->local_index == 11);
+  CHECK(peer.current->local_index == 13);
+  CHECK(peer.next == nullptr);
   CHECK(Pair::install(pair.left, 13, 24, true, 4, kStart) == EEXIST);
-  CHECK(pair.left.engine.keypairs() == 2);
+  CHECK(pair.left.engine.keypairs() == 3);
+  // One goes by age, and leaves no gap.
+  pair.left.engine.remove_keypair(12);
+  CHECK(Pair::install(pair.left, 14, 24, true, 4, kStart) == 0);
+  CHECK(peer.older[0]->local_index == 13 && peer.older[1]->local_index == 11 && !peer.older[2]);
 }
 
 TEST("engine: after 180 s a keypair neither sends nor receives") {

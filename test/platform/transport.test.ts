@@ -49,7 +49,10 @@ void t.test('two transports carry traffic for each other', async (t) => {
       events.flatMap((e) => (e.event === 'activity' ? e.batch : [])).find((r) => r.endpoint !== undefined),
     );
     t.strictSame(report.endpoint, { address: bytes('10.8.0.2'), port: PORT });
-    t.equal(report.localIndex, 1001);
+    const told = await a.see('rotation', (events) =>
+      events.flatMap((e) => (e.event === 'activity' ? e.batch : [])).find((r) => r.confirmed !== undefined),
+    );
+    t.strictSame([told.confirmed, told.sending], [[1001], 1001]);
   });
 
   await t.test('full packets pass both ways, unfragmented, and AnyIP addresses answer', async (t) => {

@@ -72,7 +72,13 @@ void t.test(
       const finished = deliver(far, { bytes: sentBy(effects), from: at(1) });
       const session = finished.find((effect) => effect.kind === 'session')?.session;
       const confirmed = device.activity([
-        { ...idle, peer: number, confirmed: true, receivedAny: true, localIndex: derived.keys.localIndex },
+        {
+          ...idle,
+          peer: number,
+          receivedAny: true,
+          confirmed: [derived.keys.localIndex],
+          sending: derived.keys.localIndex,
+        },
       ]);
       const ours = confirmed.find((effect) => effect.kind === 'session')?.session;
       t.equal(ours?.peer, `peer-${number}`);

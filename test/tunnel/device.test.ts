@@ -35,7 +35,7 @@ const sessionOf = (effects: readonly Effect[]): TunnelSession | undefined =>
 const refusalOf = (effects: readonly Effect[]): string | undefined =>
   effects.find((e) => e.kind === 'refused')?.refusal.reason;
 const confirm = (device: Device, keys: TransportKeys): Effect[] =>
-  device.activity([{ ...idle, confirmed: true, receivedAny: true, localIndex: keys.localIndex }]);
+  device.activity([{ ...idle, confirmed: [keys.localIndex], sending: keys.localIndex, receivedAny: true }]);
 const LEFT = at(1);
 const RIGHT = at(2);
 
@@ -434,10 +434,21 @@ void t.test('a hint begins a handshake, unless there is a session', (t) => {
   t.end();
 });
 
-void t.test('a peer whose place is not known is not waited for', (t) => {
-  const { right } = twoDevices();
-  t.same(right.activity([{ ...idle, needHandshake: true }]), [{ kind: 'dropQueue', peer: 0 }]);
+void t.test('what is for a peer whose place is not known waits for its call, for 90 s', (t) => {
+  const { left, right, clock } = twoDevices();
+  const ask = (): Effect[] => [...right.activity([{ ...idle, needHandshake: true }]), ...workAll(right)];
+  t.same(ask(), []);
+  const effects: Effect[] = [];
+  for (; clock.ms < 200_000 && effects.length === 0; clock.ms += 100)
+    effects.push(...right.tick(), ...workAll(right));
+  t.same(effects, [{ kind: 'dropQueue', peer: 0 }]);
+  t.ok(clock.ms >= 90_000 && clock.ms < 96_000, `after ${clock.ms} ms`);
   t.notOk(right.hasWork);
+
+  t.same(ask(), []);
+  clock.ms += 50;
+  const { rightEffects } = connect(left, right);
+  t.notOk(kinds(rightEffects).includes('dropQueue'), 'it calls meanwhile: the packets are still there');
   t.end();
 });
 

@@ -44,7 +44,7 @@ const sessionOf = (effects: readonly Effect[]): TunnelSession | undefined =>
 const refusalOf = (effects: readonly Effect[]): Refusal | undefined =>
   effects.find((e) => e.kind === 'refused')?.refusal;
 const confirm = (device: Device, keys: TransportKeys): Effect[] =>
-  device.activity([{ ...idle, confirmed: true, receivedAny: true, localIndex: keys.localIndex }]);
+  device.activity([{ ...idle, confirmed: [keys.localIndex], sending: keys.localIndex, receivedAny: true }]);
 
 for (const psk of [undefined, 7]) {
   void t.test(`a session, ${psk === undefined ? 'without' : 'with'} a pre-shared key`, (t) => {

@@ -1,11 +1,16 @@
 /**
  * A network of devices in simulated time: each has a stand-in for the native transport, which rotates keypairs by
- * the worker's rules and tells "authentic" by comparing keys. Datagrams are lost, late and out of order as the
- * seed says; nothing reads a real clock.
+ * the worker's rules, or by wireguard-go's, and tells "authentic" by comparing keys. Datagrams are lost, late and out
+ * of order as the seed says; nothing reads a real clock.
  */
-import { REJECT_AFTER_TIME } from '../../src/tunnel/constants.ts';
+import {
+  OLDER_KEYPAIRS,
+  REJECT_AFTER_TIME,
+  TYPE_HYBRID_INITIATION,
+  TYPE_INITIATION,
+} from '../../src/tunnel/constants.ts';
 import type { Device } from '../../src/tunnel/device.ts';
-import type { Effect, TransportKeys } from '../../src/tunnel/effect.ts';
+import type { Effect, PeerActivity, TransportKeys } from '../../src/tunnel/effect.ts';
 import type { OuterEndpoint } from '../../src/tunnel/endpoint.ts';
 import type { TunnelSession } from '../../src/wire/messages.ts';
 import { idle } from './support.ts';
@@ -21,6 +26,8 @@ interface Data {
 }
 interface Held extends TransportKeys {
   readonly born: number;
+  readonly order: number;
+  confirmed: boolean;
 }
 interface Flight {
   readonly arrives: number;
@@ -29,7 +36,17 @@ interface Flight {
   readonly content: Uint8Array | Data;
 }
 
+/**
+ * Whose rules a host keeps to. wireguard-go has one handshake with a peer at a time, so that answering an initiation
+ * ends one of its own; and it keeps one older keypair, none when an initiation is answered (device/noise-protocol.go,
+ * BeginSymmetricSession).
+ */
+export type Rules = 'ours' | 'wireguard-go';
+
 const place = (e: OuterEndpoint): string => `${e.address.join('.')}:${e.port}`;
+const index = (message: Uint8Array, at: number): number => Buffer.from(message).readUInt32LE(at);
+const isInitiation = (message: Uint8Array): boolean =>
+  message[0] === TYPE_INITIATION || message[0] === TYPE_HYBRID_INITIATION;
 const text = (key: Uint8Array): string => Buffer.from(key).toString('hex');
 
 /** One host: a device with one peer, numbered 0. */
@@ -42,18 +59,24 @@ export class Host {
   #remote: OuterEndpoint | undefined;
   #current: Held | undefined;
   #next: Held | undefined;
-  #previous: Held | undefined;
+  #older: Held[] = [];
+  #installed = 0;
   #waiting: string[] = [];
   #report = { ...idle } as { -readonly [K in keyof typeof idle]: boolean | number } & {
-    localIndex?: number;
+    confirmed?: number[];
     endpoint?: OuterEndpoint;
   };
   readonly #network: Network;
 
-  constructor(device: Device, endpoint: OuterEndpoint, network: Network) {
+  readonly #rules: Rules;
+  /** Local index of the initiation that may be answered. */
+  #asking: number | undefined;
+
+  constructor(device: Device, endpoint: OuterEndpoint, network: Network, rules: Rules = 'ours') {
     this.device = device;
     this.endpoint = endpoint;
     this.#network = network;
+    this.#rules = rules;
   }
 
   send(payload: string): void {
@@ -72,12 +95,14 @@ export class Host {
   }
 
   arrive({ from, content }: Flight): void {
-    if (content instanceof Uint8Array) this.device.receive([{ from, bytes: content }]);
-    else this.#open(from, content);
+    if (!(content instanceof Uint8Array)) return this.#open(from, content);
+    if (isInitiation(content)) this.#asking = undefined;
+    else if (this.#rules === 'wireguard-go' && index(content, 8) !== this.#asking) return;
+    this.device.receive([{ from, bytes: content }]);
   }
 
   #open(from: OuterEndpoint, data: Data): void {
-    const held = [this.#current, this.#next, this.#previous].find((k) => k?.localIndex === data.receiver);
+    const held = [this.#current, this.#next, ...this.#older].find((k) => k?.localIndex === data.receiver);
     const old = held && this.#network.now - held.born >= REJECT_AFTER_TIME;
     if (!held || old || text(held.receiveKey) !== data.key) {
       this.unopened++;
@@ -85,18 +110,30 @@ export class Host {
     }
     this.#remote = from;
     this.#report.endpoint = from;
-    this.#report.localIndex = held.localIndex;
     this.#report.receivedAny = true;
     if (data.payload !== '') {
       this.#report.receivedData = true;
       this.received.push(data.payload);
     }
-    if (held !== this.#next) return;
-    this.#previous = this.#current;
-    this.#current = held;
-    this.#next = undefined;
-    this.#report.confirmed = true;
-    this.#flush();
+    if (!held.confirmed) this.#confirm(held);
+  }
+
+  #confirm(held: Held): void {
+    held.confirmed = true;
+    const promoted = held === this.#next;
+    if (promoted) {
+      this.#retire(this.#current);
+      this.#current = held;
+      this.#next = undefined;
+    }
+    this.#report.confirmed = [...(this.#report.confirmed ?? []), held.localIndex];
+    if (promoted) this.#flush();
+  }
+
+  #retire(held: Held | undefined): void {
+    if (!held) return;
+    const kept = this.#rules === 'ours' ? OLDER_KEYPAIRS : 1;
+    this.#older = [held, ...this.#older].toSorted((a, b) => b.order - a.order).slice(0, kept);
   }
 
   #flush(): void {
@@ -106,9 +143,10 @@ export class Host {
   step(): void {
     const { now } = this.#network;
     if (this.#network.now % REPORT_INTERVAL === 0 && Object.values(this.#report).some(Boolean)) {
-      const report = this.#report;
+      const report = this.#report as PeerActivity;
       this.#report = { ...idle };
-      this.apply(this.device.activity([report as typeof idle]));
+      const sending = report.confirmed && this.#current && { sending: this.#current.localIndex };
+      this.apply(this.device.activity([{ ...report, ...sending }]));
     }
     const { deadline } = this.device;
     if (deadline !== undefined && deadline <= now) this.apply(this.device.tick());
@@ -121,18 +159,24 @@ export class Host {
         case 'storeTimestamp':
           break;
         case 'sendHandshake':
+          if (isInitiation(effect.bytes)) this.#asking = index(effect.bytes, 4);
           this.#network.carry(this, effect.to, effect.bytes);
           break;
         case 'setEndpoint':
           this.#remote = effect.endpoint;
           break;
         case 'setKeypair':
-          this.#install({ ...effect.keys, born: this.#network.now });
+          this.#install({
+            ...effect.keys,
+            born: this.#network.now,
+            order: this.#installed++,
+            confirmed: effect.keys.initiator,
+          });
           break;
         case 'removeKeypair':
           if (this.#current?.localIndex === effect.localIndex) this.#current = undefined;
           if (this.#next?.localIndex === effect.localIndex) this.#next = undefined;
-          if (this.#previous?.localIndex === effect.localIndex) this.#previous = undefined;
+          this.#older = this.#older.filter((k) => k.localIndex !== effect.localIndex);
           break;
         case 'sendKeepalive':
           this.send('');
@@ -150,21 +194,34 @@ export class Host {
   }
 
   #install(keys: Held): void {
-    if (keys.initiator) {
-      this.#previous = this.#next ?? this.#current;
+    if (this.#rules === 'wireguard-go') this.#installAsStock(keys);
+    else if (keys.initiator) {
+      this.#retire(this.#current);
+      this.#retire(this.#next);
       this.#next = undefined;
       this.#current = keys;
       this.#flush();
-    } else {
-      this.#previous = undefined;
+    } else this.#next = keys;
+  }
+
+  #installAsStock(keys: Held): void {
+    this.#older = [];
+    if (!keys.initiator) {
       this.#next = keys;
+      return;
     }
+    this.#retire(this.#next ?? this.#current);
+    this.#next = undefined;
+    this.#current = keys;
+    this.#flush();
   }
 }
 
 export interface Conditions {
   /** Chance of a datagram to be lost, 0 to 1. */
   readonly loss: number;
+  /** Of a handshake message, when it is another one. */
+  readonly handshakeLoss?: number;
   /** Least and most time under way, ms. */
   readonly delay: readonly [number, number];
 }
@@ -193,8 +250,8 @@ export class Network {
   }
 
   carry(from: Host, to: OuterEndpoint, content: Uint8Array | Data): void {
-    const { loss, delay } = this.#conditions;
-    if (this.#chance() < loss) return;
+    const { loss, handshakeLoss = loss, delay } = this.#conditions;
+    if (this.#chance() < (content instanceof Uint8Array ? handshakeLoss : loss)) return;
     const arrives = this.now + delay[0] + Math.floor(this.#chance() * (delay[1] - delay[0]));
     this.carried++;
     this.#flights.push({ arrives, from: from.endpoint, to: place(to), content });

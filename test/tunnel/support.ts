@@ -129,7 +129,6 @@ export const idle = {
   sentAny: false,
   receivedData: false,
   receivedAny: false,
-  confirmed: false,
   needHandshake: false,
   expired: false,
   receivedBytes: 0,
