@@ -1,5 +1,5 @@
 /**
- * A real network for the hybrid handshake's system tests: gateway `a` between gateway `b` and a stock wireguard-go `c`,
+ * A real network for the tunnel's system tests: gateway `a` between gateway `b` and a stock wireguard-go `c`,
  * each in a network namespace. Both of a's links end at its one UDP port. Removed by `close`, whatever happened.
  *
  *   b 192.0.2.2, 100.96.0.2 ── 192.0.2.1  a 100.96.0.1  198.51.100.1 ── c 198.51.100.3, 100.96.0.3
@@ -48,6 +48,7 @@ export interface PeerOf {
   readonly kex: KexPolicy;
   readonly psk?: Buffer;
   readonly endpoint?: string;
+  readonly port?: number;
   readonly keepalive?: number;
 }
 
@@ -105,7 +106,7 @@ export class Gateway {
         kex: p.kex,
         persistentKeepalive: p.keepalive ?? 0,
         ...(p.psk && { presharedKeyFile: secretFile(`${p.id}.psk`, p.psk) }),
-        ...(p.endpoint !== undefined && { endpoint: { address: p.endpoint, port: 51820 } }),
+        ...(p.endpoint !== undefined && { endpoint: { address: p.endpoint, port: p.port ?? 51820 } }),
       })),
       policy: { file: '/nonexistent' },
     };
@@ -129,12 +130,24 @@ export class Gateway {
     this.#close.push(async () => await audit.close());
   }
 
-  async start(): Promise<void> {
+  /** The process's id; `ip netns exec` becomes the process itself. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** `hurried`: constants of the protocol with other values, in milliseconds (hurried.ts). */
+  async start(hurried?: Readonly<Record<string, number>>): Promise<void> {
+    const imports = hurried ? ['--import', join(root, 'test/tunnel/hurried.ts')] : [];
     const child = spawn(
       'ip',
-      ['netns', 'exec', this.namespace, process.execPath, join(root, 'src/main/tunnel.ts')],
+      ['netns', 'exec', this.namespace, process.execPath, ...imports, join(root, 'src/main/tunnel.ts')],
       {
-        env: { ...process.env, ANTEROOM_CONFIG: this.configFile, NODE_OPTIONS: '' },
+        env: {
+          ...process.env,
+          ANTEROOM_CONFIG: this.configFile,
+          NODE_OPTIONS: '',
+          HURRIED: JSON.stringify(hurried ?? {}),
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
@@ -190,6 +203,8 @@ export interface StockOptions {
   /** Where it takes a to be; null when a has to call first. */
   readonly endpoint?: string | null;
   readonly psk?: Buffer;
+  /** Which build; without it, the one on the PATH. */
+  readonly program?: string;
 }
 
 let networks = 0;
@@ -264,9 +279,9 @@ export class ThreeWay {
 
   /** wireguard-go in c. */
   async startStock(options: StockOptions = {}): Promise<void> {
-    const { others = [], endpoint = '198.51.100.1', psk } = options;
+    const { others = [], endpoint = '198.51.100.1', psk, program = 'wireguard-go' } = options;
     const c = this.names[2];
-    this.#wireguard = spawn('ip', ['netns', 'exec', c, 'wireguard-go', '-f', this.device], {
+    this.#wireguard = spawn('ip', ['netns', 'exec', c, program, '-f', this.device], {
       env: { ...process.env, WG_PROCESS_FOREGROUND: '1', LOG_LEVEL: 'error' },
       stdio: 'ignore',
     });
