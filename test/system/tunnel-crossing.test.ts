@@ -1,5 +1,5 @@
 /**
- * Two gateways that both begin a handshake at each rekey, on a way of 100 to 300 ms each way on which packets overtake
+ * Two gateways that both begin a handshake at each rekey, on a way of 260 to 300 ms each way on which packets overtake
  * one another: ten rekeys and more, hurried, with pings in both directions of which none may be lost.
  */
 import { spawn } from 'node:child_process';
@@ -21,7 +21,7 @@ const relay = `
   import dgram from 'node:dgram';
   const near = dgram.createSocket('udp4');
   const far = dgram.createSocket('udp4');
-  const late = (f) => setTimeout(f, 100 + Math.random() * 200);
+  const late = (f) => setTimeout(f, 260 + Math.random() * 40);
   near.on('message', (m) => late(() => far.send(m, 51820, '192.0.2.2')));
   far.on('message', (m) => late(() => near.send(m, 51820, '127.0.0.1')));
   near.bind(7001, '127.0.0.1', () => far.bind(7002, '192.0.2.1', () => console.log('ready')));`;
@@ -60,7 +60,7 @@ async function crossing(t: Test, kex: KexPolicy): Promise<void> {
       const of = sessions[i] ?? [];
       t.ok(of.length > 10, `${kex}: ${of.length} sessions`);
       const crossed = of.filter((session, at) => session.at - (of[at - 1]?.at ?? 0) < 1000);
-      t.ok(crossed.length >= 2, `${kex}: ${crossed.length} times, two at once`);
+      t.ok(crossed.length >= 5, `${kex}: ${crossed.length} times, two at once`);
     }
     const [atA, atB] = sessions.map((of) => new Set(of.map((e) => e.body.tunnelSession)));
     const common = [...(atA ?? [])].filter((id) => atB?.has(id));
