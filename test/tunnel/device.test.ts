@@ -134,6 +134,14 @@ const withMac1 = (bytes: Uint8Array, receiver: number): Uint8Array => {
   return copy;
 };
 
+/** Initiations with a good mac1 and nothing behind it, from many addresses. */
+const junk = (n: number, receiver: number): { from: ReturnType<typeof at>; bytes: Uint8Array }[] =>
+  Array.from({ length: n }, (_, i) => {
+    const bytes = randomness(i)(148);
+    bytes.set([1, 0, 0, 0]);
+    return { from: at(20 + (i % 200), i + 1), bytes: withMac1(bytes, receiver) };
+  });
+
 void t.test('every byte under a good mac1: refused, state untouched', (t) => {
   const { left, right } = twoDevices();
   const first = initiation(left);
@@ -360,6 +368,30 @@ void t.test('passive keepalive', (t) => {
   t.end();
 });
 
+void t.test('a passive keepalive answers data alone, and what was sent meanwhile stands for it', (t) => {
+  for (const [what, expected] of [
+    [{ receivedAny: true }, []],
+    [{ receivedAny: true, receivedData: true }, ['sendKeepalive']],
+    [{ receivedAny: true, receivedData: true, sentAny: true }, ['sendKeepalive']],
+  ] as const) {
+    const { left, right, clock } = twoDevices();
+    connect(left, right);
+    clock.ms = 1000;
+    right.activity([{ ...idle, ...what }]);
+    const effects: Effect[] = [];
+    for (; clock.ms < 100_000; clock.ms += 500) effects.push(...right.tick(), ...workAll(right));
+    t.same(kinds(effects), expected, JSON.stringify(what));
+  }
+  const { left, right, clock } = twoDevices();
+  connect(left, right);
+  right.activity([{ ...idle, receivedAny: true, receivedData: true }]);
+  clock.ms = 5000;
+  right.activity([{ ...idle, sentAny: true, sentData: true }]);
+  clock.ms = 14_000;
+  t.same(right.tick(), []);
+  t.end();
+});
+
 void t.test('a keepalive asks for no keepalive: two idle ends fall silent', (t) => {
   const { left, right, clock } = twoDevices();
   connect(left, right);
@@ -410,6 +442,27 @@ void t.test('roaming: by initiation and by transport', (t) => {
   t.end();
 });
 
+void t.test(
+  'the endpoint does not move on a cookie reply, true or not, nor on what is not authentic',
+  (t) => {
+    const { left, right } = twoDevices();
+    const first = initiation(left);
+    right.receive(junk(3 * LOAD_ADMITTED, 2));
+    right.work();
+    right.receive([{ from: LEFT, bytes: first }]);
+    const reply = workAll(right).find((e) => e.kind === 'sendHandshake' && e.to.address[3] === 1);
+    if (reply?.kind !== 'sendHandshake') throw new Error('no cookie');
+    t.equal(reply.bytes[0], 3);
+    const forged = Uint8Array.from(reply.bytes);
+    forged[40] = (forged[40] ?? 0) ^ 1;
+    for (const bytes of [forged, reply.bytes, new Uint8Array(92).fill(2, 0, 1)])
+      t.same(deliver(left, { from: at(99, 9), bytes }), []);
+    t.same(left.status()[0]?.endpoint, { address: '192.0.2.2', port: 51820 });
+    t.equal(right.status()[0]?.endpoint, undefined, 'nor at the end that asked for it');
+    t.end();
+  },
+);
+
 void t.test('both ends call at once: both end with a session', (t) => {
   const { left, right } = twoDevices();
   right.hint(peerId.parse('left'), LEFT);
@@ -451,14 +504,6 @@ void t.test('what is for a peer whose place is not known waits for its call, for
   t.notOk(kinds(rightEffects).includes('dropQueue'), 'it calls meanwhile: the packets are still there');
   t.end();
 });
-
-/** Initiations with a good mac1 and nothing behind it, from many addresses. */
-const junk = (n: number, receiver: number): { from: ReturnType<typeof at>; bytes: Uint8Array }[] =>
-  Array.from({ length: n }, (_, i) => {
-    const bytes = randomness(i)(148);
-    bytes.set([1, 0, 0, 0]);
-    return { from: at(20 + (i % 200), i + 1), bytes: withMac1(bytes, receiver) };
-  });
 
 void t.test('under load: a cookie, then mac2 passes, both ways', (t) => {
   for (const answering of ['responder', 'initiator'] as const) {
