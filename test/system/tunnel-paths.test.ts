@@ -1,7 +1,7 @@
 /**
  * Paths that change under a session, and addresses that aren't the sender's, in namespaces with a stock wireguard-go:
  * an end that moves in the middle of a transfer, allowed addresses that lie inside another peer's, a masquerading router
- * that forgets after 2 s.
+ * that forgets after 2 s; an address of ours among several; a narrow path.
  */
 import { existsSync } from 'node:fs';
 import t from 'tap';
@@ -122,6 +122,61 @@ for (const mover of ['the stock peer', 'our end'] as const) {
       t.equal(a.only('tunnel.session').length, 1, 'in one session');
       t.equal(await ping(names[0], '100.96.0.3', 3), 3);
       t.equal(await ping(names[2], '100.96.0.1', 3), 3);
+    });
+  });
+}
+
+void t.test(
+  'sticky sources: answers leave from the address that the stock peer dialled, while it is there',
+  async (t) => {
+    await inNetwork(async (network) => {
+      const { a, names, stock, device } = network;
+      const [ours, , its] = names;
+      const peer = { id: 'far', key: stock.public, address: '100.96.0.3', kex: 'classical' } as const;
+      await a.prepare('100.96.0.1', [peer]);
+      await run('ip', ['-n', ours, 'address', 'add', '198.51.100.12/24', 'dev', 'uplink1']);
+      await a.start();
+      await network.startStock({ endpoint: '198.51.100.12' });
+      const sees = async (): Promise<string> => (await network.wg('show', device, 'endpoints')).trim();
+      // A stock peer follows the source of what it gets: if anything left from the first address, it would be seen here.
+      for (const [from, to] of [
+        [its, '100.96.0.1'],
+        [ours, '100.96.0.3'],
+        [its, '100.96.0.1'],
+      ] as const) {
+        t.equal(await ping(from, to, 3, '-W', '5'), 3);
+        t.match(await sees(), '198.51.100.12:51820');
+      }
+      await run('ip', ['-n', ours, 'address', 'del', '198.51.100.12/24', 'dev', 'uplink1']);
+      t.equal(await ping(ours, '100.96.0.3', 3, '-W', '5'), 3, 'it is gone: another one does');
+      t.match(await sees(), '198.51.100.1:51820');
+      t.equal(a.only('tunnel.session').length, 1, 'in the same session');
+    });
+  },
+);
+
+for (const outside of ['198.51.100.3', '2001:db8:1::3']) {
+  const name =
+    'a path of 1,280 bytes: packets of the interface’s MTU pass whole, and a longer one is told so';
+  void t.test(`${name}: ${outside}`, async (t) => {
+    await inNetwork(async (network) => {
+      const { a, names, stock } = network;
+      const [ours, , its] = names;
+      await a.prepare('100.96.0.1', [
+        { id: 'far', key: stock.public, address: '100.96.0.3', kex: 'classical', endpoint: outside },
+      ]);
+      await a.start();
+      await network.startStock({ endpoint: null });
+      await run('ip', ['-n', ours, 'link', 'set', 'uplink1', 'mtu', '1280']);
+      await run('ip', ['-n', its, 'link', 'set', 'uplink0', 'mtu', '1280']);
+      // 1,392 bytes, 8 of ICMP and 20 of IPv4 are 1,420.
+      t.equal(await ping(ours, '100.96.0.3', 3, '-W', '5', '-M', 'do', '-s', '1392'), 3, 'ours');
+      t.equal(await ping(its, '100.96.0.1', 3, '-W', '5', '-M', 'do', '-s', '1392'), 3, 'its');
+      const args = ['netns', 'exec', ours, 'ping', '-c1', '-W1', '-M', 'do', '-s', '1393', '100.96.0.3'];
+      const told = await run('ip', args).catch(
+        (error: unknown) => error as { stdout: string; stderr: string },
+      );
+      t.match(told.stdout + told.stderr, 'message too long, mtu=1420');
     });
   });
 }
