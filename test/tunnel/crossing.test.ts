@@ -83,11 +83,11 @@ const ids = (host: Host): string[] => host.sessions.map((s) => s.tunnelSession).
 
 const ROUNDS = 6;
 for (const [rules, kex, worlds, handshakeLoss] of [
-  ['ours', 'classical', 250, 0],
-  ['ours', 'classical', 150, 0.3],
-  ['ours', 'hybrid-required', 40, 0.1],
-  ['wireguard-go', 'classical', 250, 0],
-  ['wireguard-go', 'classical', 150, 0.3],
+  ['ours', 'classical', 120, 0],
+  ['ours', 'classical', 80, 0.3],
+  ['ours', 'hybrid-required', 20, 0.1],
+  ['wireguard-go', 'classical', 120, 0],
+  ['wireguard-go', 'classical', 80, 0.3],
 ] as const) {
   const name = `ours and ${rules}, ${kex}, ${handshakeLoss * 100} % of handshake messages lost`;
   void t.test(`${worlds * ROUNDS} crossings: ${name}`, (t) => {
