@@ -36,6 +36,7 @@ const brokerVerbs = {
   'session.progress': controlVerbs['session.progress'],
   'session.ended': controlVerbs['session.ended'],
   'broker.health': controlVerbs['broker.health'],
+  'portal.access': controlVerbs['portal.access'],
 } as const;
 const logVerbs = { 'audit.append': auditVerbs['audit.append'] } as const;
 
@@ -65,6 +66,8 @@ export class Station {
   readonly events: AuditEvent[] = [];
   readonly questions: Question[] = [];
   readonly started: Grant[] = [];
+  /** Who looked at the portal. */
+  readonly visitors: string[] = [];
   readonly ended: { progress: SessionProgress; reason: string }[] = [];
   readonly progress = new Map<string, SessionProgress>();
   health: HealthItem[] = [];
@@ -99,7 +102,8 @@ export class Station {
       stateDir: join(this.folder, 'state'),
       uids: { broker: uid },
       overlay: { prefix: '127.0.0.0/8', resources: '127.0.0.0/8' },
-      tunnel: { privateKeyFile: '/nonexistent', addresses: ['127.0.0.1/8'] },
+      tunnel: { privateKeyFile: '/nonexistent', addresses: [`${this.net}.1/8`] },
+      portal: { port: 8080 },
       policy: { file: '/nonexistent' },
       devices: [{ id: 'device', name: 'Device', class: 'pacs', address: this.deviceAddress }],
       resources: [
@@ -220,6 +224,7 @@ export class Station {
         'session.progress': ['broker'],
         'session.ended': ['broker'],
         'broker.health': ['broker'],
+        'portal.access': ['broker'],
       },
       uids: this.config.uids,
       log: silentLog,
@@ -247,6 +252,22 @@ export class Station {
         'broker.health': ({ health }) => {
           this.health = health;
           return nothing;
+        },
+        'portal.access': ({ source }) => {
+          this.visitors.push(source.address);
+          return {
+            now: Date.now(),
+            site: 'Test',
+            user: 'Mara',
+            device: 'laptop',
+            posture: { level: 'good', score: 90 },
+            findings: [],
+            resources: [],
+            glasses: [],
+            requests: [],
+            toApprove: [],
+            offline: { state: 'standalone', usedMs: 0 },
+          };
         },
       },
     });
