@@ -93,6 +93,8 @@ export const limits = {
   ADDRESSES: 32,
   SERVICES: 128,
   EVIDENCE: 128,
+  /** Of the evidence, what may come from protocols that everybody speaks. */
+  TALK: 64,
   /** Different values of one field of one host. */
   VALUES: 8,
   /** A host with more IP-only source addresses than this is a router. */

@@ -121,6 +121,9 @@ const TOUCH_MS = 1_000;
 
 type Key = number | string;
 
+/** What everybody speaks, which tells little: it may not take the room of what equipment says. */
+const talk: ReadonlySet<string> = new Set(['tcp', 'dns', 'ntp', 'http', 'tls', 'ssh', 'smb', 'ntlm']);
+
 /** Protocols that carry another, which says more of a port than they do. */
 const wrappers: ReadonlySet<string> = new Set(['http', 'tls']);
 
@@ -223,11 +226,14 @@ export class HostTable {
       return;
     }
     if (host.evidence.size >= limits.EVIDENCE) return;
+    const common = talk.has(protocol);
     let values = 0;
+    let talked = 0;
     for (const other of host.evidence.values()) {
       if (other.protocol === protocol && other.field === field) values++;
+      if (common && talk.has(other.protocol)) talked++;
     }
-    if (values >= limits.VALUES) return;
+    if (values >= limits.VALUES || talked >= limits.TALK) return;
     host.evidence.set(key, { protocol, field, value: clean, first: at, last: at });
     if (protocol === 'tcp') {
       host.learnt++;

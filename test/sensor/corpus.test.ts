@@ -181,7 +181,7 @@ void t.test('every file of the corpus is read, every host of it is a valid obser
     t.ok(sensor.counters.frames > 0, name);
     for (const host of hosts.values()) {
       if (!hostObservation.safeParse(host).success) t.fail(`${name}: ${JSON.stringify(host)}`);
-      const medical = /^(dicom|hl7|bcc|intellivue|sdc|unity)$/;
+      const medical = /^(dicom|hl7|bcc|intellivue|sdc|unity|astm|poct1a)$/;
       if (host.evidence.some((e) => medical.test(e.protocol))) speakers.push(name);
     }
   }

@@ -149,6 +149,20 @@ void t.test('what a host can make us keep is bounded', (t) => {
   t.end();
 });
 
+void t.test('talk takes no room from what equipment says, and evidence of SYNs makes nobody known', (t) => {
+  const b = bench();
+  b.see(sends(A, '10.0.0.1'));
+  const host = b.host(A);
+  b.hosts.say(host, 'tcp', 'syn', 'a shape', 0);
+  t.notOk(host.known);
+  for (let i = 0; i < 1000; i++) b.hosts.say(host, i % 2 === 0 ? 'dns' : 'tls', `field ${i}`, 'x', i);
+  t.equal(host.evidence.size, limits.TALK);
+  b.hosts.say(host, 'intellivue', 'model', 'M8000', 0);
+  t.ok(host.known);
+  t.equal(host.evidenceRows().at(-1)?.value, 'M8000');
+  t.end();
+});
+
 void t.test('text is cut at control characters, blank text says nothing, the same word is one row', (t) => {
   const b = bench();
   b.see(sends(A, '10.0.0.1'));
