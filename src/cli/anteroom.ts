@@ -13,6 +13,7 @@ import { register as devices } from './devices.ts';
 import { register as emergency } from './emergency.ts';
 import { register as errors } from './errors.ts';
 import { register as exception } from './exception.ts';
+import { register as facts } from './facts.ts';
 import { register as peers } from './peers.ts';
 import { register as policy } from './policy.ts';
 import { register as request } from './request.ts';
@@ -41,6 +42,7 @@ for (const register of [
   sessions,
   peers,
   devices,
+  facts,
   audit,
   sensor,
   policy,

@@ -4,6 +4,7 @@ import { loadConfig, socketPath } from '../platform/config.ts';
 import { silentLog } from '../platform/log.ts';
 import { controlPushes, controlVerbs } from '../wire/messages.ts';
 import type { Overview } from '../wire/messages.ts';
+import type { Fact } from '../wire/facts.ts';
 import type { SessionId } from '../wire/ids.ts';
 
 const TIMEOUT_MS = 3_000;
@@ -31,6 +32,12 @@ export const fetchOverview = (): Promise<Overview> =>
 export async function revokeSession(session: SessionId, reason: string): Promise<void> {
   await withControl((control) =>
     control.call('operator.revoke', { session, reason }, { timeoutMs: TIMEOUT_MS }),
+  );
+}
+
+export async function reportFacts(facts: readonly Fact[]): Promise<void> {
+  await withControl((control) =>
+    control.call('operator.facts', { facts: [...facts] }, { timeoutMs: TIMEOUT_MS }),
   );
 }
 

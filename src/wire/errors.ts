@@ -200,6 +200,7 @@ export function exitCodeOf(e: unknown): number {
     case 'BUNDLE_VECTORS':
     case 'BUNDLE_ROTATION':
     case 'SIGNER_INVALID':
+    case 'FACT_INVALID':
     case 'AUDIT_CORRUPT':
     case 'STORE_CORRUPT':
     case 'STORE_FOREIGN':

@@ -40,6 +40,7 @@ import { cedarRequest } from '../../src/policy/request.ts';
 import type { AccessRequest } from '../../src/policy/request.ts';
 import { schemaText } from '../../src/policy/schema.ts';
 import { actions } from '../../src/wire/action.ts';
+import { requestFacts, signalNames } from '../../src/wire/facts.ts';
 import { SealedFile } from '../../src/store/sealed-file.ts';
 import { openStore } from '../../src/store/store.ts';
 import { epochMillis, monotonicMillis } from '../../src/wire/units.ts';
@@ -80,6 +81,30 @@ const policyText = Array.from({ length: POLICIES }, (_, i) => {
   return `${head} permit (principal in Role::"${role}", ${scope}, resource) when { ["${kind}", "${pick(classes, i + 1)}"].contains(resource.class) && (principal.units.contains(resource.unit) || context.kex == Kex::"hybrid") };`;
 }).join('\n');
 
+/** Every fact that a gateway may know of a request, so that reading them is in the figures. */
+const known = requestFacts.partial().parse({
+  principal: {
+    kind: 'person',
+    groups: ['on-call', 'imaging'],
+    assigned: ['device-1', 'device-2'],
+    clearance: 3,
+  },
+  userDevice: { owner: 'clinic', shared: false },
+  resource: { sensitivity: 1, admin: false, remediation: false },
+  signals: Object.fromEntries(signalNames.map((name) => [name, 'pass'])),
+  patchDays: 3,
+  outer: '192.0.2.1',
+  location: { site: 'clinic', networks: ['ward'], country: 'DE' },
+  path: 'local',
+  shift: 'day',
+  authentication: { method: 'passkey', phishingResistant: true, age: 10 },
+  risk: 5,
+  ticket: { number: 'CHG-1', kind: 'change', actions: ['view', 'modify'], approvals: 2 },
+  windows: ['sunday'],
+  exceptions: ['old-printer'],
+  contact: 'online',
+}) as Partial<AccessRequest>;
+
 const requests: AccessRequest[] = Array.from({ length: EACH }, (_, i) => {
   const base = question({
     roles: [0, 3, 5, 8, 11].map((step) => pick(roles, i * (step + 1) + step)),
@@ -92,6 +117,7 @@ const requests: AccessRequest[] = Array.from({ length: EACH }, (_, i) => {
   });
   return {
     ...base,
+    ...known,
     subject: { ...base.subject, user: `user-${i}` as never, peer: `peer-${i}` as never },
     target: { ...base.target, resource: `resource-${i}` as never, device: `device-${i}` as never },
   };
