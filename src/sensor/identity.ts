@@ -24,6 +24,7 @@ import {
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';
 import { softwareRules } from './knowledge/software.ts';
+import { thingRules } from './knowledge/things.ts';
 import { isModuleMaker, vendorName } from './knowledge/vendors.ts';
 
 /** One reason to think something. */
@@ -55,7 +56,7 @@ export interface Known {
   readonly vendor?: string | undefined;
 }
 
-const rules = [...medicalRules, ...generalRules, ...softwareRules];
+const rules = [...medicalRules, ...generalRules, ...thingRules, ...softwareRules];
 const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */

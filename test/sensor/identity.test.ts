@@ -99,3 +99,26 @@ void t.test('a card of a medical maker alone makes nothing medical', (t) => {
   t.same(valueOf(known([], { vendor: 'Espressif Inc.' })), {}, 'a module is in another maker’s device');
   t.end();
 });
+
+void t.test('a system said more exactly is no conflict', (t) => {
+  const rows = identityRows(
+    identify(
+      known([
+        'browser os=5.2',
+        'ntlm version=5.2.3790',
+        'smb nativeOs=Windows Server 2003 R2 3790 Service Pack 2',
+        'tcp system=Windows NT kernel 5.x',
+      ]),
+    ),
+  );
+  t.match(
+    rows.find((row) => row.attribute === 'os'),
+    { value: 'Windows Server 2003 R2', because: 'browser os=5.2', conflicts: [] },
+  );
+  const against = identityRows(identify(known(['dhcp vendorClass=udhcp 1.2', 'tcp system=Windows XP'])));
+  t.match(
+    against.find((row) => row.attribute === 'os'),
+    { value: 'Linux', conflicts: ['Windows'] },
+  );
+  t.end();
+});
