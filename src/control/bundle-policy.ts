@@ -24,10 +24,10 @@ import { Fault, isFault } from '../wire/errors.ts';
 import type { BundleSummary, PolicyStatus } from '../wire/messages.ts';
 import type { SignerText } from '../wire/signer.ts';
 import type { SiteData } from '../wire/site-data.ts';
-import { epochMillis } from '../wire/units.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
 import { admit, listsOf, sparing } from './bundle-admission.ts';
 import type { BundleRow, BundleStore } from './bundle-store.ts';
+import { eventOf, summary, summaryOf } from './bundle-summary.ts';
 import { bundleFinding } from './bundle-finding.ts';
 import type { PolicyFinding, PolicySource, Reload } from './policy-source.ts';
 import { Seal } from './seal.ts';
@@ -96,7 +96,7 @@ export class BundlePolicy implements PolicySource {
   start(now: EpochMillis): AuditBody<'policy.activated'> | undefined {
     try {
       const row = this.#options.store.active();
-      this.#previous = this.#summaryOf(this.#options.store.previous());
+      this.#previous = summaryOf(this.#options.store.previous());
       if (row) this.#inForce = this.#resume(row);
       if (this.#options.store.fault) this.#found = this.#options.store.fault.message;
     } catch (error) {
@@ -268,45 +268,4 @@ export class BundlePolicy implements PolicySource {
       return { content: readContent(framed.content), digest, signers };
     }
   }
-
-  #summaryOf(row: BundleRow | undefined): BundleSummary | undefined {
-    const framed = row && unframe(row.bytes);
-    if (!row || framed?.kind !== 'bundle') return undefined;
-    const signers = framed.signatures.map(({ signer }) => signer).sort();
-    return summary({ content: readContent(framed.content), digest: row.digest, signers }, row.activated);
-  }
-}
-
-function summary(
-  { content, digest, signers }: VerifiedBundle,
-  activated: number,
-  set?: PolicySet,
-): BundleSummary {
-  const { revision, notBefore, notAfter } = content;
-  return {
-    revision,
-    digest,
-    activated: epochMillis(activated),
-    notBefore,
-    notAfter,
-    ...(set ? { policies: set.policies.size } : {}),
-    signers: [...signers],
-  };
-}
-
-function eventOf({ content, digest, signers, keys, set }: PreparedBundle): AuditBody<'policy.activated'> {
-  const { revision, notAfter, destructive, directory } = content;
-  return {
-    revision: set.revision,
-    digest,
-    policies: set.policies.size,
-    bundle: {
-      revision,
-      signers: [...signers],
-      notAfter,
-      destructive: destructive ?? false,
-      ...(keys ? { keys: [...keys.keys()].sort() } : {}),
-      ...(directory ? { resources: directory.resources.length } : {}),
-    },
-  };
 }

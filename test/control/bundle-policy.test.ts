@@ -2,11 +2,14 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { BundlePolicy } from '../../src/control/bundle-policy.ts';
+import { BundlePolicy } from '../../src/control/bundle-policy.ts';
+import { BundleStore } from '../../src/control/bundle-store.ts';
 import type { BundleSource } from '../../src/wire/bundle.ts';
+import { Fault } from '../../src/wire/errors.ts';
 import { epochMillis } from '../../src/wire/units.ts';
 import { DAY, T0, imagingText, sample, signed, signingKey } from '../policy/sample-bundle.ts';
 import { place } from './bundles.ts';
+import { clinicConfig } from './fakes.ts';
 import type { Place } from './bundles.ts';
 
 const [one, two, three] = [signingKey(1), signingKey(2), signingKey(3)];
@@ -331,5 +334,40 @@ void t.test('vectors that don’t come out, or policies that aren’t any', (t) 
   const bad = { policies: 'permit (principal, action, resource);', vectors: sample().vectors };
   t.equal(take(policy, signed({ revision: 8, ...bad })), 'POLICY_INVALID');
   t.equal(revision(policy), 7);
+  t.end();
+});
+
+void t.test('a store that can’t be written: nothing is activated, and it can be tried again', (t) => {
+  const here = at(t);
+  take(here.start(), signed({ revision: 7 }));
+  const ports = here.ports();
+  let full = true;
+  const options = {
+    clock: here.clock,
+    site: 'clinic',
+    overlay: '100.96.128.0/17',
+    configured: clinicConfig(),
+  };
+  const activate = ports.store.activate.bind(ports.store);
+  ports.store.activate = (row) => {
+    if (full) throw new Fault('STORE_FULL', 'in this test');
+    activate(row);
+  };
+  const policy = new BundlePolicy({ ...ports, ...options });
+  policy.start(epochMillis(T0));
+  t.equal(take(policy, signed({ revision: 8 })), 'STORE_FULL');
+  t.equal(revision(policy), 7);
+  full = false;
+  t.equal(policy.status().highest, 8, 'sealed as seen');
+  t.equal(take(policy, signed({ revision: 8 })), 'activated');
+
+  const gone = new BundlePolicy({
+    ...ports,
+    ...options,
+    store: new BundleStore(undefined, new Fault('STORE_CORRUPT', 'in this test')),
+  });
+  gone.start(epochMillis(T0));
+  t.match(gone.finding(epochMillis(T0)), { level: 'critical', text: /damaged/ });
+  t.equal(take(gone, signed({ revision: 9 })), 'STORE_CORRUPT');
   t.end();
 });
