@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import { check } from '../policy/check.ts';
 import { Suggester } from '../policy/suggest.ts';
 import type { Draft } from '../policy/suggest.ts';
+import { loadConfig } from '../platform/config.ts';
+import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { paragraph, plain, plural, printJson } from './console.ts';
 import { daysOf } from './policy-diff.ts';
@@ -22,7 +24,23 @@ export function verify({ cedar, cases }: Draft): void {
     throw new Fault('INTERNAL', `the draft fails its own table:\n${testText(result)}`);
 }
 
-export function draftText(draft: Draft, days: number): string {
+/** What the sensor saw answering that no resource of the configuration publishes. */
+export function unpublished({ seen }: Draft, config: Pick<Config, 'devices' | 'resources'>): string[] {
+  const published = new Set(
+    config.resources.map(({ device, port }) => {
+      const address = config.devices.find(({ id }) => id === device)?.address ?? '';
+      return `${address} ${port}`;
+    }),
+  );
+  return seen
+    .filter(({ addresses, port }) => !addresses.some((address) => published.has(`${address} ${port}`)))
+    .map(({ addresses, service }) => `${addresses.join(', ')} answers on ${service}`)
+    .sort();
+}
+
+const LISTED = 10;
+
+export function draftText(draft: Draft, days: number, unused: readonly string[]): string {
   const { suggestions, sessions, exceptional, lacking, roleless, refused } = draft;
   let text = paragraph(
     `${plural(sessions, 'session')} of the last ${plural(days, 'day')} come to ${plural(suggestions.length, 'policy', 'policies')}.`,
@@ -65,6 +83,11 @@ export function draftText(draft: Draft, days: number): string {
   ];
   if (left.length > 0)
     text += `\nNot in the draft:\n${left.map((each) => paragraph(each, 4, '  ')).join('')}`;
+  if (unused.length > 0) {
+    text += '\nSeen by the sensor, published as no resource:\n';
+    for (const each of unused.slice(0, LISTED)) text += paragraph(plain(each), 4, '  ');
+    if (unused.length > LISTED) text += `    and ${unused.length - LISTED} more\n`;
+  }
   return text;
 }
 
@@ -101,9 +124,11 @@ export function register(policy: Command): void {
           writeFileSync(join(out, name), text);
         }
       }
-      if (json === true) printJson({ ...draft, refused: Object.fromEntries(draft.refused) });
+      const unused = unpublished(draft, loadConfig());
+      if (json === true)
+        printJson({ ...draft, refused: Object.fromEntries(draft.refused), unpublished: unused });
       else {
-        process.stdout.write(draftText(draft, days));
+        process.stdout.write(draftText(draft, days, unused));
         if (out === undefined) process.stdout.write(`\n${draft.cedar}`);
       }
     });

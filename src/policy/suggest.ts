@@ -21,6 +21,14 @@ interface Use {
   postureGood: boolean;
 }
 
+/** A service that the sensor saw a host of the enclave answer on: traffic that may need a resource of its own. */
+export interface SeenService {
+  readonly addresses: readonly string[];
+  /** `tcp/104 dicom`. */
+  readonly service: string;
+  readonly port: number;
+}
+
 /** One policy of the draft. */
 export interface Suggestion {
   readonly id: string;
@@ -47,6 +55,7 @@ export interface Draft {
   readonly roleless: number;
   /** Refusals during the pilot, by user and resource: how often. They ask for nothing. */
   readonly refused: ReadonlyMap<string, number>;
+  readonly seen: readonly SeenService[];
 }
 
 const GOOD_ENOUGH = new Set(['good', 'minor']);
@@ -67,6 +76,8 @@ export class Suggester {
   readonly #uses = new Map<string, Map<string, Use>>();
   readonly #seen = new Set<string>();
   readonly #refused = new Map<string, number>();
+  /** By hardware address and service. */
+  readonly #services = new Map<string, SeenService>();
   #exceptional = 0;
   #lacking = 0;
   readonly #roleless = new Set<string>();
@@ -75,6 +86,13 @@ export class Suggester {
     const { event } = record;
     if (event.kind === 'session.unit') this.#unit(event.body.session, event.body.action);
     else if (event.kind === 'session.end') this.#open.delete(event.body.session);
+    else if (event.kind === 'device.observed')
+      for (const service of event.body.what) {
+        const [, port] = /^tcp\/(\d+)\b/.exec(service) ?? [];
+        const { mac, addresses } = event.body;
+        if (port !== undefined)
+          this.#services.set(`${mac} ${port}`, { addresses, service, port: Number(port) });
+      }
     const decision = decisionOf(record);
     if (!decision) return;
     if (event.kind === 'session.refused') {
@@ -183,6 +201,7 @@ export class Suggester {
       lacking: this.#lacking,
       roleless: this.#roleless.size,
       refused: this.#refused,
+      seen: [...this.#services.values()],
     };
   }
 }

@@ -164,6 +164,15 @@ records.session(
 );
 const refused = records.session({ ...nina, user: 'eric', units: ['er'] });
 records.session(nina, [], true);
+records.put({
+  origin: 'control',
+  kind: 'device.observed',
+  body: {
+    mac: '02:00:00:00:00:09',
+    addresses: ['10.20.0.10'],
+    what: ['tcp/4242 dicom', 'tcp/8042 http', 'dicom calledAeTitle=X'],
+  },
+});
 
 const store = at('audit.db');
 async function writeStore(): Promise<void> {
@@ -335,6 +344,8 @@ void t.test('suggest: a draft that is checked and tested', async (t) => {
     /nurse on infusion-pump: view, modify; only their own unit, from inside, good\s+posture; 5 sessions of 1 user/,
   );
   t.match(stdout, /eric on pump-3-console: refused 1 time\./);
+  t.match(stdout, /published as no resource:\n {4}10\.20\.0\.10 answers on tcp\/8042 http\n/);
+  t.notMatch(stdout, /tcp\/4242/);
   t.same(tooWide(stdout), []);
   t.match(await run('check', '--strict', out), { code: 0 });
   t.match(await run('test', '--strict', out), { code: 0 });
