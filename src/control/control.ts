@@ -87,7 +87,7 @@ export class Control {
     this.#inventory = new Inventory(this.#directory, store, clock);
     this.#endpoints = new Endpoints(this.#directory, store);
     this.#health = new HealthList(clock);
-    this.#journal = new Journal(ports.audit, clock, ports.log);
+    this.#journal = new Journal(ports.audit, clock, ports.log, ports.emergency);
     this.#simulation = new Simulation({ clock, journal: this.#journal, store, log: ports.log });
     this.#policy = sourceOf(config, ports, store);
     this.#ownHealth = new OwnHealth({

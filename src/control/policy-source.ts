@@ -2,9 +2,9 @@
  * Where the policy set in force comes from: a plain file (`active-policy.ts`) or signed bundles (`bundle-policy.ts`).
  * Either replaces the set whole or not at all.
  */
+import type { OrderSigners } from '../policy/order.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { AuditBody } from '../wire/audit-event.ts';
-import type { Signer } from '../crypto/signer.ts';
 import type { BundleDirectory } from '../wire/bundle.ts';
 import type { Fault } from '../wire/errors.ts';
 import type { PolicyStatus } from '../wire/messages.ts';
@@ -30,7 +30,7 @@ export interface PolicySource {
   readonly site: SiteData | undefined;
   readonly directory: BundleDirectory | undefined;
   /** Who may sign now; nobody for a plain file. */
-  readonly signers: readonly Signer[];
+  readonly signers: OrderSigners;
   /** Load what was in force last, or what there is. Undefined when nothing can decide. */
   start(now: EpochMillis): AuditBody<'policy.activated'> | undefined;
   /** Read the configured file again. */

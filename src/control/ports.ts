@@ -38,6 +38,16 @@ export interface AuditPort {
   status(): Promise<AuditStatus>;
 }
 
+/** The emergency journal, as `platform/emergency-journal.ts` has it. */
+export interface EmergencyPort {
+  /** What an earlier process left. */
+  readonly left: readonly unknown[];
+  readonly held: number;
+  /** Make a record durable; false when that isn't possible. */
+  append(record: unknown): boolean;
+  clear(): void;
+}
+
 /** Pushes to the broker; they are lost when it isn't there, and made good when it announces its sessions again. */
 export interface BrokerPort {
   revoke(session: SessionId, reason: string): void;
@@ -62,6 +72,7 @@ export interface Ports {
   /** The machine's own clock (CLOCK_BOOTTIME) and which boot it is. */
   readonly machine: BootClock;
   readonly random: (bytes: number) => Uint8Array;
+  readonly emergency?: EmergencyPort;
   /** Whether an officer's offline credential is right. */
   readonly checkCredential: EmergencyOptions['check'];
   /** Resolves after so many ms. */

@@ -16,6 +16,7 @@ import { connect } from '../ipc/client.ts';
 import { serve } from '../ipc/server.ts';
 import { bootClock } from '../platform/clock.ts';
 import { socketPath } from '../platform/config.ts';
+import { EmergencyJournal } from '../platform/emergency-journal.ts';
 import type { Logger } from '../platform/log.ts';
 import { runProcess } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
@@ -70,6 +71,11 @@ runProcess('control', async ({ config, log, clock }) => {
 
   // Nobody is there to be told before the socket is served; the broker asks when it connects.
   let tellDirectory = (): void => undefined;
+  const emergency = new EmergencyJournal({
+    file: join(config.stateDir, 'control', 'emergency.journal'),
+    fallback: join(config.runtimeDir, 'control', 'emergency.journal'),
+  });
+  if (emergency.fault) log.error({ err: emergency.fault }, 'the emergency journal is in memory only');
   const ports: Ports = {
     clock,
     log,
@@ -80,6 +86,7 @@ runProcess('control', async ({ config, log, clock }) => {
     },
     machine: bootClock(join(config.runtimeDir, 'control')),
     random: randomBytes,
+    emergency,
     checkCredential: (kept, typed, spent) =>
       checkCredential(kept === undefined ? undefined : readCredential(kept), typed, spent),
     delay: (ms) => delay(ms, undefined, { ref: false }),
@@ -175,5 +182,6 @@ runProcess('control', async ({ config, log, clock }) => {
     await control.stop('stopped in good order');
     tunnel.close();
     audit.close();
+    emergency.close();
   };
 });

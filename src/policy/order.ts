@@ -12,6 +12,9 @@ import type { EpochMillis } from '../wire/units.ts';
 
 const SIGNATURE_LINE = /^signature ([0-9a-f]{16}) ([A-Za-z0-9+/]+={0,2}) ([A-Za-z0-9+/]+={0,2})$/;
 
+/** Who may sign orders: those that may sign bundles. */
+export type OrderSigners = readonly Signer[];
+
 export type OrderCheck =
   | { readonly kind: 'order'; readonly order: OrderContent; readonly signer: string }
   | { readonly kind: 'refused'; readonly why: string };
@@ -36,7 +39,7 @@ function decode(text: string, length: number): Uint8Array | undefined {
 /** Never throws. `site` and `now` are those of the gateway that was given it. */
 export function checkOrder(
   bytes: Uint8Array,
-  signers: readonly Signer[],
+  signers: OrderSigners,
   site: string,
   now: EpochMillis,
 ): OrderCheck {

@@ -187,6 +187,7 @@ export interface WorldOptions {
   readonly boot?: string;
   readonly checkCredential?: Ports['checkCredential'];
   readonly clock?: FakeClock;
+  readonly emergency?: Ports['emergency'];
 }
 
 export function world(options: WorldOptions = {}): World {
@@ -200,6 +201,7 @@ export function world(options: WorldOptions = {}): World {
     version: '0.0.0',
     localTime: () => w.time,
     machine: { boot: options.boot ?? 'boot-1', uptime: () => millis(clock.monotonic()) },
+    ...(options.emergency ? { emergency: options.emergency } : {}),
     random: (bytes) => Uint8Array.from(randomBytes(bytes)),
     checkCredential: options.checkCredential ?? (() => Promise.resolve({ kind: 'invalid' })),
     delay: options.delay ?? (() => Promise.resolve()),

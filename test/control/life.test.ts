@@ -693,3 +693,28 @@ void t.test('a peer reports its posture by the portal and is stepped up at once'
   t.equal(answer.posture.level, 'good');
   t.ok((w.pushed.at(-1)?.body as Grant | undefined)?.actions.includes('modify'));
 });
+
+void t.test('what break-glass leaves is not lost with a process that could not reach the log', async (t) => {
+  const records: unknown[] = [];
+  const journal = (left: unknown[] = []): NonNullable<WorldOptions['emergency']> => ({
+    left,
+    get held() {
+      return records.length;
+    },
+    append: (record) => records.push(structuredClone(record)) > 0,
+    clear: () => void records.splice(0),
+  });
+  const w = await start({ emergency: journal() });
+  await w.tick();
+  t.equal(records.length, 0);
+  w.audit = 'AUDIT_STORAGE_FULL';
+  await breakGlass(w);
+  await w.tick();
+  t.match(records, [{ kind: 'breakGlass.opened' }, { kind: 'review.opened' }]);
+  // Killed here. Another process finds what was left.
+  const left = records.splice(0);
+  const after = await start({ emergency: journal(left) });
+  await after.tick();
+  t.match(after.of('journal.replayed'), [{ process: 'control', records: 2 }]);
+  t.match(after.of('breakGlass.opened'), [{ glass: { user: 'nina' } }]);
+});

@@ -48,7 +48,7 @@ interface Served {
   readonly port: number;
   readonly asked: { readonly verb: string; readonly question: Record<string, unknown> }[];
   readonly visits: Visits;
-  send(request: string): Promise<string>;
+  readonly send: (request: string) => Promise<string>;
 }
 
 async function serve(t: Test, fail?: Fault): Promise<Served> {
