@@ -22,7 +22,7 @@ const isAbout =
     'peer' in about ? subject.peer === about.peer : subject.user === about.user;
 
 /** What a fact says, without when it was said. */
-const content = ({ at: _, ...rest }: Fact): string => JSON.stringify(rest);
+const content = (fact: Fact): string => JSON.stringify({ ...fact, at: undefined });
 
 export class Reports {
   readonly #options: ReportsOptions;

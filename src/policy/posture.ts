@@ -89,12 +89,12 @@ function findingOf(
     if (days <= 0) return { signal: name, level: graver(full, 'major'), text };
     const due = at + (rules.patchMajorDays - patchDays) * DAY_MS;
     return full === 'minor'
-      ? { signal: name, level: 'minor', text, due, then: 'major' }
+      ? { signal: name, level: 'minor', text, due, becomes: 'major' }
       : { signal: name, level: full, text };
   }
   const due = since + rule.graceHours * HOUR_MS;
   return full === 'major' && now < due
-    ? { signal: name, level: 'minor', text, due, then: 'major' }
+    ? { signal: name, level: 'minor', text, due, becomes: 'major' }
     : { signal: name, level: full, text };
 }
 

@@ -61,9 +61,9 @@ export const finding = z.strictObject({
   level: findingLevel,
   /** What to fix, for the user. */
   text: sentence,
-  /** By when; from then on it counts as `then`. Without it there is nothing worse to come. */
+  /** By when; from then on it counts as `becomes`. Without it there is nothing worse to come. */
   due: instant.optional(),
-  then: findingLevel.optional(),
+  becomes: findingLevel.optional(),
   /** `due` in the site's own time, for people: "Tue 24 Nov, 14:00". */
   by: z.string().max(40).optional(),
 });

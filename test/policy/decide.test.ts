@@ -68,7 +68,7 @@ void t.test('a warning says what to put right, and by when', (t) => {
       level: 'minor' as const,
       text: 'Switch it on.',
       due: now + 1,
-      then: 'major' as const,
+      becomes: 'major' as const,
       by: 'Tue 5 Jan, 14:00',
     },
     { signal: 'usbControl' as const, level: 'minor' as const, text: 'Close it.' },

@@ -66,7 +66,7 @@ void t.test('each signal by itself: at first, and when its grace is over', (t) =
     t.equal(finding?.text, rule.fix, `${name}: what to do`);
     if (first === then) t.notOk(finding?.due, `${name}: nothing worse comes`);
     else {
-      t.match(finding, { due, then, level: 'minor' }, `${name}: by when`);
+      t.match(finding, { due, becomes: then, level: 'minor' }, `${name}: by when`);
       if (due < after(now, hours(24))) t.equal(changesAt, due);
       const justBefore = epochMillis(due - 1);
       t.equal(seen(report({ [name]: 'fail' }, 3, justBefore), justBefore, since).posture.level, 'minor');
@@ -86,7 +86,7 @@ void t.test('updates: overdue, overdue for long, and the day on which one become
     'unknown',
   );
   const [finding] = seen(report({}, 80)).posture.findings ?? [];
-  t.match(finding, { signal: 'patchAge', due: after(now, hours(240)), then: 'major' });
+  t.match(finding, { signal: 'patchAge', due: after(now, hours(240)), becomes: 'major' });
   const long = siteData.parse({ posture: { reportHours: 1000 } }).posture;
   const told = report({}, 89);
   const at = (h: number): string =>
