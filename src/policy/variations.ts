@@ -210,10 +210,9 @@ export function variations(request: AccessRequest, mentions: Mentions): readonly
   for (const weekday of mentions.numbers('context.time.weekday', 1, 7))
     if (weekday !== request.time.weekday)
       add('the day', days[weekday - 1] ?? '', (r) => ({ ...r, time: { ...r.time, weekday } }));
-  for (const shift of mentions.words('context.shift'))
+  for (const shift of new Set([...mentions.words('context.shift'), '']))
     if (shift !== (request.shift ?? ''))
       add('the shift', shift === '' ? 'none' : shift, (r) => ({ ...r, shift }));
-  if ((request.shift ?? '') !== '') add('the shift', 'none', (r) => ({ ...r, shift: '' }));
 
   for (const method of ['none', 'password', 'passkey'] as const)
     add('authentication just now', method, (r) => ({
