@@ -68,6 +68,16 @@ const genericClasses: ReadonlySet<string> = new Set([
   'IoT device',
 ]);
 
+/** What a computer is besides being a device: a modality or an archive that runs on one says more. */
+const computers: ReadonlySet<string> = new Set(['workstation', 'server']);
+
+/** How much a claim weighs: its level, less for a class that only says something general. */
+function weightOf(attribute: Attribute, value: string, level: Level): number {
+  if (attribute !== 'class') return levels[level];
+  const most = computers.has(value) ? levels.banner : levels.self;
+  return Math.min(levels[level], most) - (genericClasses.has(value) ? GENERIC : 0);
+}
+
 class Claims {
   readonly byAttribute = new Map<Attribute, Claim[]>();
 
@@ -77,8 +87,7 @@ class Claims {
     const list = this.byAttribute.get(attribute) ?? [];
     this.byAttribute.set(attribute, list);
     if (list.length >= CLAIMS) return;
-    const weight = levels[level] - (attribute === 'class' && genericClasses.has(clean) ? GENERIC : 0);
-    list.push({ value: clean, weight, because });
+    list.push({ value: clean, weight: weightOf(attribute, clean, level), because });
   }
 
   settle(attribute: Attribute): Finding | undefined {

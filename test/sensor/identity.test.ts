@@ -122,3 +122,18 @@ void t.test('a system said more exactly is no conflict', (t) => {
   );
   t.end();
 });
+
+void t.test('a modality that runs on Windows is a modality, an archive on a server an archive', (t) => {
+  const said = ['browser os=5.1', 'browser role=server', 'wsd types=wsdp:Device pub:Computer'];
+  const scanner = known([
+    ...said,
+    'dicom implementationClassUid=1.3.12.2.1107.5.2',
+    'dicom callingAeTitle=MRC1',
+  ]);
+  t.match(valueOf(scanner), { class: 'MR scanner', vendor: 'Siemens', os: 'Windows' });
+  const archive = known([...said, 'dicom calledAeTitle=MYPACS'], { services: dicom });
+  t.match(valueOf(archive), { class: 'PACS' });
+  t.match(valueOf(known(said)), { class: 'server' });
+  t.match(valueOf(known(said.toSpliced(1, 1))), { class: 'workstation' });
+  t.end();
+});

@@ -209,6 +209,20 @@ export const generalRules: readonly Rule[] = [
     source: '[MS-BRWS]',
   },
   {
+    on: 'wsd types',
+    pattern: /\bpub:Computer\b/,
+    level: 'self',
+    gives: { class: 'workstation' },
+    source: 'Windows function discovery types',
+  },
+  {
+    on: 'wsd types',
+    pattern: /\bPrintDeviceType\b/,
+    level: 'self',
+    gives: { class: 'printer' },
+    source: 'Windows function discovery types',
+  },
+  {
     on: 'http userAgent',
     pattern: /Windows NT (\d+\.\d)/,
     level: banner,
