@@ -409,6 +409,27 @@ const cases: readonly Case[] = [
   },
 ];
 
+const windows = metadata
+  .replace(/ xmlns:m="[^"]*"/, '')
+  .replace('</s:Body>', '<p:Computer>RADWS02/Workgroup:CLINIC</p:Computer></s:Body>')
+  .replace(/<d:ThisModel>[^]*<\/d:ThisModel>/, '');
+const computer: Case = {
+  name: 'a Windows machine over DPWS is none of the medical ones',
+  turns: [
+    says(
+      http(
+        'POST /x HTTP/1.1',
+        { 'Content-Type': 'application/soap+xml' },
+        ascii('<s:Envelope><s:Body/></s:Envelope>'),
+      ),
+    ),
+    answers(http('HTTP/1.1 200 OK', { 'Content-Type': 'application/soap+xml' }, ascii(windows))),
+  ],
+  server: ['wsd software=2.1.0', 'wsd serial=ASKL-0012', 'wsd computer=RADWS02/Workgroup:CLINIC'],
+  speaks: 'http',
+  identity: { class: 'workstation' },
+};
+
 function listen(turns: readonly Turn[], segment: number, opened = true): Sensor {
   const sensor = new Sensor({ vendorOf: () => undefined });
   const frames = wire.exchange(client, server, PORTS, turns, { segment, opened });
@@ -422,7 +443,7 @@ const observed = (sensor: Sensor, mac: string): HostObservation | undefined =>
 const words = (o: HostObservation | undefined): string[] =>
   (o?.evidence ?? []).filter((e) => e.protocol !== 'tcp').map((e) => `${e.protocol} ${e.field}=${e.value}`);
 
-for (const row of cases) {
+for (const row of [...cases, computer]) {
   void t.test(row.name, (t) => {
     for (const segment of [1400, 11, 1]) {
       const sensor = listen(row.turns, segment);

@@ -14,6 +14,8 @@ const elements = {
   ModelNumber: 'modelNumber',
   FirmwareVersion: 'software',
   SerialNumber: 'serial',
+  // A Windows machine among its relationships: `NAME/Workgroup:GROUP`.
+  Computer: 'computer',
 } as const;
 
 /** A session of ISO/IEEE 11073-10207 and -20701, by the namespaces that it must name. */

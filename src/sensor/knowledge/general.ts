@@ -209,6 +209,13 @@ export const generalRules: readonly Rule[] = [
     source: '[MS-BRWS]',
   },
   {
+    on: 'wsd computer',
+    pattern: /./,
+    level: 'self',
+    gives: { class: 'workstation' },
+    source: 'Windows function discovery',
+  },
+  {
     on: 'wsd types',
     pattern: /\bpub:Computer\b/,
     level: 'self',
