@@ -30,6 +30,9 @@ void t.test('policies that can never hold', (t) => {
     'context.posture.score > 100',
     'context.time.minute >= 600 && context.time.minute < 600',
     'context.time.weekday == 8',
+    '60 < context.posture.score && context.posture.score <= 60',
+    '60 >= context.posture.score && context.posture.score > 60',
+    '!(context.posture.score < 50) && 50 > context.posture.score',
     'context.breakGlass && !context.breakGlass',
     'principal.units.contains("icu") && !principal.units.contains("icu")',
     '!(context.kex == Kex::"hybrid") && context.kex != Kex::"classical" && context.kex != Kex::"classical+psk"',
@@ -54,6 +57,10 @@ void t.test('policies that can never hold', (t) => {
     'context.time.minute >= 600 && context.time.minute < 601',
     'context.kex != Kex::"classical"',
     'context.posture.score >= 100',
+    '60 < context.posture.score && context.posture.score > 70',
+    '60 <= context.posture.score && context.posture.score <= 60',
+    '60 >= context.posture.score && context.posture.score < 10',
+    '!(60 > context.posture.score) && context.posture.score > 99',
   ];
   for (const when of may)
     t.same(
