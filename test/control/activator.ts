@@ -81,7 +81,5 @@ function run(folder: string, first: number, step: Step): void {
   }
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const [, , folder = '', first = '1', step = 'none'] = process.argv;
-  run(folder, Number(first), step as Step);
-}
+const [, program, folder, first = '1', step = 'none'] = process.argv;
+if (program === import.meta.filename && folder !== undefined) run(folder, Number(first), step as Step);
