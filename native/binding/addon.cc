@@ -7,6 +7,7 @@
 #include "../os/process.h"
 #include "../transport/aead.h"
 #include "capture.h"
+#include "handshake.h"
 #include "transport.h"
 #include "value.h"
 
@@ -57,6 +58,8 @@ NAPI_MODULE_INIT() {
     }
     method(env, exports, "openTransport", open_transport);
     method(env, exports, "openCapture", open_capture);
+    method(env, exports, "openHandshakes", open_handshakes);
+    set(env, exports, "primitives", make_primitives(env));
     method(env, exports, "peerCredentials", peer_credentials_of);
     method(env, exports, "notify", notify_service_manager);
     method(env, exports, "hardenProcess", harden);

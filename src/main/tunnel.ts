@@ -34,8 +34,12 @@ import { Fault } from '../wire/errors.ts';
 import { auditPushes, auditVerbs, tunnelOperatorVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
 import { between, seconds } from '../wire/units.ts';
 import { AuditBacklog } from './tunnel-audit.ts';
+import { NativeResponding, isUnderstood } from './tunnel-handshakes.ts';
 import { readKeyFile } from './tunnel-keys.ts';
 import { TimestampFile } from './tunnel-timestamps.ts';
+
+/** Threads that compute answers: one keeps this one free to decide, more would take the transport's time. */
+const HANDSHAKE_THREADS = Number(process.env['HT'] ?? 1);
 
 type Prefix = TransportOptions['routes'][number];
 
@@ -100,12 +104,20 @@ runProcess('tunnel', async (context) => {
     log,
   );
   const storedTimestamp = timestamps.label(publicKey);
+  const { openHandshakes } = addon();
+  const native = isUnderstood(openHandshakes);
   const device = new Device({
     secretKey,
     peers: peersOf(config, timestamps),
     clock,
     randomBytes,
     ...(storedTimestamp && { storedTimestamp }),
+    ...(native && {
+      respond: (local, peers, plain) =>
+        new NativeResponding(openHandshakes, HANDSHAKE_THREADS, local, peers, plain, () =>
+          carryOut(device.work()),
+        ),
+    }),
   });
 
   const audit = connect({

@@ -196,6 +196,77 @@ export interface NativeCapture {
   close(): void;
 }
 
+export interface HandshakesOptions {
+  /** 32 bytes, copied. */
+  readonly secretKey: Uint8Array;
+  /** How many threads compute, 0 to 8. With none, `read` and `write` compute at once and `take` has the result. */
+  readonly threads: number;
+  /** Noise's prologue; WireGuard's, but for vectors. */
+  readonly prologue?: Uint8Array;
+  /** There is something to take; called on the main thread, once a turn of the event loop. */
+  readonly onDone: () => void;
+}
+
+/** What became of a job. A job without `peer` is over and its number free. */
+export interface HandshakeDone {
+  readonly job: number;
+  /** Of an initiation: type 5. Absent: this is what became of `write`. */
+  readonly hybrid?: boolean;
+  /** Number of the peer that sent it, and its timestamp. The job then waits for `write` or `release`. */
+  readonly peer?: number;
+  readonly timestamp?: Uint8Array;
+  /** The static key that it claims to be from, when it could be read and isn't from a peer that holds it. */
+  readonly claimed?: Uint8Array;
+  /** No peer has that key. */
+  readonly stranger?: boolean;
+  /**
+   * The response with its mac1, then 32 bytes each: the key to send with, the key to receive with, the handshake's hash.
+   * Absent when a key in the initiation isn't one. The caller wipes it.
+   */
+  readonly answer?: Uint8Array;
+  /** The pre-shared key wasn't zeros. */
+  readonly presharedKey?: boolean;
+}
+
+/** The responder's computation (types 1, 2, 5, 6), in threads of its own. Open, it keeps the process alive. */
+export interface NativeHandshakes {
+  /** How many initiations can be under way. */
+  readonly jobs: number;
+  /** Type 5 too: OpenSSL has ML-KEM. Without, a type 5 mustn't be answered here. */
+  readonly hybrid: boolean;
+  /** False for a public key of small order. */
+  setPeer(peer: number, publicKey: Uint8Array, presharedKey?: Uint8Array): boolean;
+  /** From the next `write` on. False when there is no such peer. */
+  setPresharedKey(publicKey: Uint8Array, presharedKey: Uint8Array): boolean;
+  checkMac1(message: Uint8Array): boolean;
+  /** The job's number, or -1 when all are taken. */
+  read(initiation: Uint8Array): number;
+  /** Answer the initiation of a job that named a peer. `ephemeral` and `kemRandomness` are for vectors. */
+  write(job: number, localIndex: number, ephemeral?: Uint8Array, kemRandomness?: Uint8Array): boolean;
+  /** Don't answer it. */
+  release(job: number): void;
+  take(): HandshakeDone[];
+  /** Stop the threads, wipe everything. */
+  close(): void;
+}
+
+/** What the native handshake is computed with, one by one: to be checked against other implementations. */
+export interface NativePrimitives {
+  publicKey(secret: Uint8Array): Uint8Array | undefined;
+  /** Undefined for all zeros. */
+  shared(secret: Uint8Array, remote: Uint8Array): Uint8Array | undefined;
+  /** BLAKE2s with 32 bytes of output. */
+  hash(data: Uint8Array): Uint8Array;
+  /** Keyed BLAKE2s with 16. */
+  mac(key: Uint8Array, data: Uint8Array): Uint8Array;
+  /** HKDF with three outputs, 96 bytes. */
+  derive(chainingKey: Uint8Array, material: Uint8Array): Uint8Array;
+  seal(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  open(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined;
+  /** ML-KEM-768: ciphertext and shared secret, 1120 bytes. Undefined for a key that is none, and without ML-KEM. */
+  encapsulate(encapsulationKey: Uint8Array, randomness?: Uint8Array): Uint8Array | undefined;
+}
+
 /** Credentials of the process at the other end of a connected Unix socket (SO_PEERCRED, unix(7)). */
 export interface PeerCredentials {
   readonly pid: number;
@@ -206,6 +277,9 @@ export interface PeerCredentials {
 export interface Addon {
   openTransport(options: TransportOptions): NativeTransport;
   openCapture(options: CaptureOptions): NativeCapture;
+  /** Throws ERR_SELF_TEST when BLAKE2s or X25519 isn't what its RFC says. */
+  openHandshakes(options: HandshakesOptions): NativeHandshakes;
+  readonly primitives: NativePrimitives;
   /** `fd`: descriptor of a connected Unix stream socket. Throws EBADF, ENOTSOCK, or EINVAL for another family. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3): sends `state` to $NOTIFY_SOCKET, path or abstract; false when there is none. */

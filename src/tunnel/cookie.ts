@@ -92,7 +92,12 @@ export class CookieGenerator {
   addMacs(message: Uint8Array, now: MonotonicMillis): void {
     const mac1 = mac(this.#mac1Key, message.subarray(0, mac1At(message)));
     message.set(mac1, mac1At(message));
-    this.#lastMac1 = mac1;
+    this.addMac2(message, now);
+  }
+
+  /** The same for a message that has its mac1. */
+  addMac2(message: Uint8Array, now: MonotonicMillis): void {
+    this.#lastMac1 = message.slice(mac1At(message), mac2At(message));
     if (this.#cookie && now < this.#cookie.expires)
       message.set(mac(this.#cookie.bytes, message.subarray(0, mac2At(message))), mac2At(message));
   }

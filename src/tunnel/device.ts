@@ -4,7 +4,8 @@
  * never come here.
  *
  * Whatever may cost an X25519, of ours or asked for by others, is done in `work`, a bounded amount each call:
- * the owner calls it once a turn of its event loop for as long as `hasWork`.
+ * the owner calls it once a turn of its event loop for as long as `hasWork`. What is computed elsewhere meanwhile
+ * (responding.ts) is decided about as it comes back, and the owner calls `work` then too, for the effects.
  *
  *   receive(datagrams)   queue them                      hasWork, work()   sift, respond, finish, initiate
  *   activity(reports)    what the transport did          deadline, tick()  timers
@@ -48,15 +49,18 @@ import type {
 } from './effect.ts';
 import { endpointText, sameEndpoint } from './endpoint.ts';
 import type { OuterEndpoint } from './endpoint.ts';
-import { Initiator, Responder, remoteStatic } from './handshake.ts';
+import { Initiator, remoteStatic } from './handshake.ts';
 import type { Outcome } from './handshake.ts';
 import { IndexTable } from './index-table.ts';
 import { Intake } from './intake.ts';
+import type { Admitted } from './intake.ts';
 import type { Keypair } from './keypair.ts';
-import { encodeInitiation, encodeResponse } from './message.ts';
-import type { CookieReply, HandshakeMessage, Initiation, Response } from './message.ts';
+import { encodeInitiation } from './message.ts';
+import type { CookieReply, HandshakeMessage, Response } from './message.ts';
 import { Peer } from './peer.ts';
 import { RefusalLog } from './refusal-log.ts';
+import { PlainResponding } from './responding.ts';
+import type { Answer, Authentic, Reading, Responding } from './responding.ts';
 import { Tai64nClock } from './tai64n.ts';
 import type { TimerAction } from './timers.ts';
 
@@ -71,6 +75,7 @@ export class Device {
   readonly #byId = new Map<PeerId, Peer>();
   readonly #indices: IndexTable<Peer>;
   readonly #intake: Intake;
+  readonly #responding: Responding;
   readonly #refusals = new RefusalLog();
   readonly #timestamps: Tai64nClock;
   /** Peers to which an initiation is to be sent, in the order in which that was asked for. */
@@ -87,7 +92,6 @@ export class Device {
     this.#randomBytes = options.randomBytes;
     this.#timestamps = new Tai64nClock(options.storedTimestamp);
     this.#indices = new IndexTable(options.randomBytes);
-    this.#intake = new Intake(new CookieChecker(this.publicKey, options.randomBytes));
     const random = (): number => {
       const bytes = options.randomBytes(2);
       return ((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)) / 65536;
@@ -103,6 +107,11 @@ export class Device {
       this.#byKey.set(peer.remote.public.text, peer);
       this.#byId.set(peer.id, peer);
     }
+    const checker = new CookieChecker(this.publicKey, options.randomBytes);
+    const find = (key: PublicKey): Peer | undefined => this.#byKey.get(key.text);
+    const plain = new PlainResponding(this.#local, find, checker, options.randomBytes);
+    this.#responding = options.respond?.(this.#local, this.#peers, plain) ?? plain;
+    this.#intake = new Intake(checker, (message) => this.#responding.checkMac1(message));
   }
 
   get counters(): DeviceCounters {
@@ -129,7 +138,8 @@ export class Device {
   }
 
   get hasWork(): boolean {
-    return this.#intake.hasWork || this.#outgoing.size > 0;
+    const { hasArrivals, hasAdmitted } = this.#intake;
+    return hasArrivals || (hasAdmitted && this.#responding.ready) || this.#outgoing.size > 0;
   }
 
   /** One bounded turn: a few arrivals, and HANDSHAKES_PER_TURN messages received or to be sent. */
@@ -137,8 +147,8 @@ export class Device {
     const now = this.#clock.monotonic();
     this.#effects.push(...this.#intake.sift(now, (message) => this.#isOurs(message)));
     for (let i = 0; i < HANDSHAKES_PER_TURN; i++) {
-      const admitted = this.#intake.take();
-      if (admitted) this.#handle(admitted.message, admitted.from, now);
+      const admitted = this.#responding.ready ? this.#intake.take() : undefined;
+      if (admitted) this.#handle(admitted, now);
       // Half of each turn is kept for what we have to say ourselves, however much is asked of us.
       const next = admitted && i % 2 === 0 ? undefined : this.#outgoing.values().next().value;
       if (next) this.#sendInitiation(next, now);
@@ -199,6 +209,7 @@ export class Device {
     // The attempt under way, if any, is repeated in its time.
     this.#dropPending(peer);
     peer.changePresharedKey(key);
+    this.#responding.changePresharedKey(peer.remote.public, key);
     return true;
   }
 
@@ -218,6 +229,7 @@ export class Device {
 
   /** Forget every key, report what refusals are held back. The device is of no use afterwards. */
   close(): Effect[] {
+    this.#responding.close();
     for (const refusal of this.#refusals.flush()) this.#effects.push({ kind: 'refused', refusal });
     for (const peer of this.#peers) {
       this.#zeroKeys(peer);
@@ -235,11 +247,11 @@ export class Device {
     return 'receiver' in message ? this.#indices.get(message.receiver) !== undefined : true;
   }
 
-  #handle(message: HandshakeMessage, from: OuterEndpoint, now: MonotonicMillis): void {
+  #handle({ message, from, bytes }: Admitted, now: MonotonicMillis): void {
     switch (message.type) {
       case TYPE_INITIATION:
       case TYPE_HYBRID_INITIATION:
-        this.#initiation(message, from, now);
+        this.#responding.read(message, bytes, (reading) => this.#initiation(reading, message.sender, from));
         break;
       case TYPE_RESPONSE:
       case TYPE_HYBRID_RESPONSE:
@@ -251,28 +263,38 @@ export class Device {
     }
   }
 
-  #initiation(message: Initiation, from: OuterEndpoint, now: MonotonicMillis): void {
-    const responder = Responder.read(this.#local, message);
-    if (!responder) return this.#refuse({ reason: 'initiation not authentic', from }, now);
-    try {
-      this.#respond(responder, message, from, now);
-    } finally {
-      responder.wipe();
+  #initiation(reading: Reading, remoteIndex: number, from: OuterEndpoint): void {
+    const now = this.#clock.monotonic();
+    switch (reading.kind) {
+      case 'unreadable':
+        return this.#refuse({ reason: 'initiation not authentic', from }, now);
+      case 'stranger':
+        return this.#refuse(
+          { reason: 'unknown static key', from, publicKey: reading.publicKey.text },
+          now,
+        );
+      case 'false':
+        return this.#refuse(
+          { reason: 'initiation not authentic', from, publicKey: reading.publicKey.text },
+          now,
+        );
+      case 'authentic':
+        return this.#respond(reading, remoteIndex, from, now);
     }
   }
 
   /** Everything is checked before anything is remembered, moved or encapsulated. */
-  #respond(responder: Responder, message: Initiation, from: OuterEndpoint, now: MonotonicMillis): void {
-    const publicKey = responder.claimed.text;
-    const peer = this.#byKey.get(publicKey);
-    if (!peer) return this.#refuse({ reason: 'unknown static key', from, publicKey }, now);
-    const timestamp = responder.readTimestamp(peer.remote, message.sealedTimestamp);
-    if (!timestamp) return this.#refuse({ reason: 'initiation not authentic', from, publicKey }, now);
-    const refuse = (reason: RefusalReason): void =>
+  #respond(initiation: Authentic, remoteIndex: number, from: OuterEndpoint, now: MonotonicMillis): void {
+    const peer = this.#byNumber.get(initiation.peer) as Peer;
+    const publicKey = peer.remote.public.text;
+    const refuse = (reason: RefusalReason): void => {
+      initiation.discard();
       this.#refuse({ reason, from, peer: peer.id, publicKey }, now);
+    };
+    const { hybrid, timestamp } = initiation;
     // Before the timestamp is looked at: whether it is new makes no difference to what is never answered.
-    if (peer.hybrid && !responder.hybrid) return refuse('kex_downgrade_refused');
-    if (!peer.hybrid && responder.hybrid) return refuse('kex_upgrade_refused');
+    if (peer.hybrid && !hybrid) return refuse('kex_downgrade_refused');
+    if (!peer.hybrid && hybrid) return refuse('kex_upgrade_refused');
     if (peer.replays.has(timestamp)) return refuse('replayed initiation');
     const last = peer.lastInitiationReceived;
     if (last !== undefined && between(last, now) < MIN_INITIATION_INTERVAL)
@@ -282,13 +304,24 @@ export class Device {
     peer.lastInitiationReceived = now;
     if (verdict.store)
       this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: verdict.store });
-    const response = responder.write(peer.remote, { e: generateKeyPair(this.#randomBytes(32)) });
-    if (!response) return refuse('initiation not authentic');
-    this.#received(peer, from, now);
     const localIndex = this.#indices.allocate(peer);
-    const bytes = encodeResponse({ sender: localIndex, receiver: message.sender, ...response.fields });
-    peer.cookies.addMacs(bytes, now);
-    this.#install(peer, response.outcome, { localIndex, remoteIndex: message.sender, initiator: false }, now);
+    initiation.answer(localIndex, (answer) => {
+      if (answer) return this.#answer(peer, answer, { localIndex, remoteIndex }, from);
+      this.#indices.free(localIndex);
+      this.#refuse({ reason: 'initiation not authentic', from, peer: peer.id, publicKey }, now);
+    });
+  }
+
+  #answer(
+    peer: Peer,
+    { bytes, outcome }: Answer,
+    indices: { localIndex: number; remoteIndex: number },
+    from: OuterEndpoint,
+  ): void {
+    const now = this.#clock.monotonic();
+    this.#received(peer, from, now);
+    peer.cookies.addMac2(bytes, now);
+    this.#install(peer, outcome, { ...indices, initiator: false }, now);
     this.#sent(peer, now);
     this.#counted.responsesSent++;
     this.#effects.push({ kind: 'sendHandshake', to: from, bytes });

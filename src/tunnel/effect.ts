@@ -4,6 +4,7 @@
  */
 import type { PublicKey } from '../crypto/public-key.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
+import type { KeyPair } from '../crypto/x25519.ts';
 import type { Clock } from '../wire/units.ts';
 import type { PeerId, PublicKeyText } from '../wire/ids.ts';
 import type { TunnelSession } from '../wire/messages.ts';
@@ -11,6 +12,7 @@ import type { RandomBytes } from './cookie.ts';
 import type { OuterEndpoint } from './endpoint.ts';
 import type { IntakeCounters } from './intake.ts';
 import type { PeerSettings } from './peer.ts';
+import type { Responding, RespondingPeer } from './responding.ts';
 
 /** Why a handshake message of ours or theirs went nowhere; `tunnel.refused` carries it. */
 export type RefusalReason =
@@ -95,6 +97,12 @@ export interface DeviceOptions {
   readonly peers: readonly PeerSettings[];
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
+  /** Who computes answers; it may leave what it can't to `plain`, which does where this is left out. */
+  readonly respond?: (
+    local: KeyPair,
+    peers: readonly RespondingPeer[],
+    plain: Responding,
+  ) => Responding;
 }
 
 export interface DeviceCounters extends IntakeCounters {

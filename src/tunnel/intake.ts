@@ -34,6 +34,7 @@ import { RateLimiter } from './rate-limiter.ts';
 export interface Admitted {
   readonly from: OuterEndpoint;
   readonly message: HandshakeMessage;
+  readonly bytes: Uint8Array;
 }
 
 /** How many of each source wait in a queue; only sources of which some do are in it. */
@@ -67,6 +68,7 @@ export interface IntakeCounters {
 
 export class Intake {
   readonly #checker: CookieChecker;
+  readonly #checkMac1: (message: Uint8Array) => boolean;
   readonly #limiter = new RateLimiter();
   readonly #arrivals: Datagram[] = [];
   readonly #admitted: Admitted[] = [];
@@ -84,8 +86,9 @@ export class Intake {
     rateLimited: 0,
   };
 
-  constructor(checker: CookieChecker) {
+  constructor(checker: CookieChecker, checkMac1 = (message: Uint8Array) => checker.checkMac1(message)) {
     this.#checker = checker;
+    this.#checkMac1 = checkMac1;
   }
 
   /** Queue what arrived, or drop it where the queue, or its source's share of it, is full. */
@@ -102,8 +105,12 @@ export class Intake {
     }
   }
 
-  get hasWork(): boolean {
-    return this.#arrivals.length > 0 || this.#admitted.length > 0;
+  get hasArrivals(): boolean {
+    return this.#arrivals.length > 0;
+  }
+
+  get hasAdmitted(): boolean {
+    return this.#admitted.length > 0;
   }
 
   /** Somebody is asked for cookies: a source, or everybody. */
@@ -170,7 +177,7 @@ export class Intake {
     const { message } = decoded;
     const source = sourceBlock(from);
     if (message.type !== TYPE_COOKIE_REPLY) {
-      if (!this.#checker.checkMac1(bytes)) {
+      if (!this.#checkMac1(bytes)) {
         this.counters.badMac1++;
         return undefined;
       }
@@ -190,7 +197,7 @@ export class Intake {
     if (this.#admitted.length >= MAX_ADMITTED) this.counters.overflow++;
     else {
       this.#admittedShares.add(source);
-      this.#admitted.push({ from, message });
+      this.#admitted.push({ from, message, bytes });
     }
     return undefined;
   }
