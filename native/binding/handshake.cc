@@ -130,24 +130,58 @@ napi_value release_job(napi_env env, napi_callback_info info) {
   });
 }
 
-/** The message, then the keys and the hash: one buffer, which the caller takes apart and wipes. */
-napi_value make_answer(napi_env env, const Answer& answer) {
-  uint8_t* copy;
-  napi_value buffer;
-  napi_value array;
-  const size_t length = answer.length + 2 * Key32::kSize + Noise::kHashSize;
-  check(napi_create_arraybuffer(env, length, reinterpret_cast<void**>(&copy), &buffer));
+/** What the results of one batch say in bytes: views of one buffer. */
+class Batch {
+ public:
+  Batch(napi_env env, size_t room) : env_(env) {
+    check(napi_create_arraybuffer(env, room, reinterpret_cast<void**>(&bytes_), &buffer_));
+  }
+
+  /** The next `length` bytes, for the caller to write. */
+  uint8_t* begin(size_t length) noexcept {
+    length_ = length;
+    return bytes_ + at_;
+  }
+  napi_value end() {
+    napi_value array;
+    check(napi_create_typedarray(env_, napi_uint8_array, length_, buffer_, at_, &array));
+    at_ += length_;
+    return array;
+  }
+
+ private:
+  napi_env env_;
+  napi_value buffer_ = nullptr;
+  uint8_t* bytes_ = nullptr;
+  size_t at_ = 0;
+  size_t length_ = 0;
+};
+
+constexpr size_t kSecretsSize = 2 * Key32::kSize + Noise::kHashSize;
+
+size_t room_for(const HandshakePool::Job& job) noexcept {
+  if (job.state == HandshakePool::Job::State::kWritten) return job.answer.length + kSecretsSize;
+  return job.claim == Exchange::Claim::kPeer ? kTimestampBytes : kPublicKeyBytes;
+}
+
+/** The message, then the keys and the hash. */
+napi_value make_answer(Batch& batch, const Answer& answer) {
+  uint8_t* copy = batch.begin(answer.length + kSecretsSize);
   std::memcpy(copy, answer.message, answer.length);
   copy += answer.length;
   std::memcpy(copy, answer.send_key.data(), Key32::kSize);
   std::memcpy(copy + Key32::kSize, answer.receive_key.data(), Key32::kSize);
   std::memcpy(copy + 2 * Key32::kSize, answer.hash, Noise::kHashSize);
-  check(napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array));
-  return array;
+  return batch.end();
+}
+
+napi_value make_view(Batch& batch, const uint8_t* data, size_t length) {
+  std::memcpy(batch.begin(length), data, length);
+  return batch.end();
 }
 
 /** Jobs that lead no further are released here. */
-napi_value make_done(napi_env env, HandshakePool& pool, unsigned number) {
+napi_value make_done(napi_env env, Batch& batch, HandshakePool& pool, unsigned number) {
   using State = HandshakePool::Job::State;
   using Claim = Exchange::Claim;
   const HandshakePool::Job& job = pool.job(number);
@@ -155,7 +189,7 @@ napi_value make_done(napi_env env, HandshakePool& pool, unsigned number) {
   check(napi_create_object(env, &done));
   set(env, done, "job", make_number(env, number));
   if (job.state != State::kRead) {
-    if (job.state == State::kWritten) set(env, done, "answer", make_answer(env, job.answer));
+    if (job.state == State::kWritten) set(env, done, "answer", make_answer(batch, job.answer));
     set(env, done, "presharedKey", make_bool(env, job.answer.psk));
     pool.release(number);
     return done;
@@ -163,11 +197,11 @@ napi_value make_done(napi_env env, HandshakePool& pool, unsigned number) {
   set(env, done, "hybrid", make_bool(env, job.exchange.hybrid));
   if (job.claim == Claim::kPeer) {
     set(env, done, "peer", make_number(env, job.exchange.peer));
-    set(env, done, "timestamp", make_bytes(env, job.exchange.timestamp, kTimestampBytes));
+    set(env, done, "timestamp", make_view(batch, job.exchange.timestamp, kTimestampBytes));
     return done;
   }
   if (job.claim != Claim::kNone) {
-    set(env, done, "claimed", make_bytes(env, job.exchange.claimed.data(), kPublicKeyBytes));
+    set(env, done, "claimed", make_view(batch, job.exchange.claimed.data(), kPublicKeyBytes));
   }
   set(env, done, "stranger", make_bool(env, job.claim == Claim::kStranger));
   pool.release(number);
@@ -177,13 +211,15 @@ napi_value make_done(napi_env env, HandshakePool& pool, unsigned number) {
 napi_value take_done(napi_env env, napi_callback_info info) {
   return with_open(env, info, [&](const Call&, Handshakes& handshakes) {
     std::array<uint8_t, HandshakePool::kJobs> numbers;
-    const unsigned count = handshakes.pool().take(numbers);
-    napi_value batch;
-    check(napi_create_array_with_length(env, count, &batch));
-    for (unsigned i = 0; i < count; i++) {
-      check(napi_set_element(env, batch, i, make_done(env, handshakes.pool(), numbers[i])));
-    }
-    return batch;
+    HandshakePool& pool = handshakes.pool();
+    const unsigned count = pool.take(numbers);
+    napi_value all;
+    check(napi_create_array_with_length(env, count, &all));
+    size_t room = 0;
+    for (unsigned i = 0; i < count; i++) room += room_for(pool.job(numbers[i]));
+    Batch batch(env, room);
+    for (unsigned i = 0; i < count; i++) check(napi_set_element(env, all, i, make_done(env, batch, pool, numbers[i])));
+    return all;
   });
 }
 

@@ -7,6 +7,7 @@
 #include "transport.h"
 
 #include <atomic>
+#include <cstring>
 #include <memory>
 
 #include "../net/tun.h"
@@ -21,6 +22,8 @@ namespace {
 
 /** Handshake datagrams handed over in one call; more follow in the next turn of the event loop. */
 constexpr unsigned kHandshakesPerCall = 64;
+/** Bytes for an address in the buffer of such a call. */
+constexpr size_t kAddressRoom = 16;
 
 /** `options.offloads`: what may be used; all of it when nothing is said. */
 struct Wanted {
@@ -97,24 +100,46 @@ class Transport {
     }
   }
 
+  /** One buffer for the batch, and views of it: buffers are what costs most here. */
   void hear_handshakes(napi_env env) {
-    napi_value batch;
-    check(napi_create_array(env, &batch));
     HandshakeRing& ring = worker_->handshakes();
+    size_t room = 0;
     uint32_t count = 0;
-    for (; count < kHandshakesPerCall; count++) {
+    for (const HandshakeRing::Slot* slot; count < kHandshakesPerCall && (slot = ring.peek(count)) != nullptr; count++) {
+      room += kAddressRoom + slot->length;
+    }
+    if (count == 0) return;
+    napi_value batch;
+    napi_value buffer;
+    uint8_t* bytes;
+    check(napi_create_array_with_length(env, count, &batch));
+    check(napi_create_arraybuffer(env, room, reinterpret_cast<void**>(&bytes), &buffer));
+    const auto view = [&](size_t at, size_t length) {
+      napi_value array;
+      check(napi_create_typedarray(env, napi_uint8_array, length, buffer, at, &array));
+      return array;
+    };
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
       const HandshakeRing::Slot* slot = ring.front();
-      if (slot == nullptr) break;
+      const Address address = slot->from.address();
+      std::memcpy(bytes + at, address.bytes.data(), address.size());
+      std::memcpy(bytes + at + kAddressRoom, slot->bytes.data(), slot->length);
       napi_value datagram;
+      napi_value from;
       check(napi_create_object(env, &datagram));
-      set(env, datagram, "from", make_endpoint(env, slot->from));
-      set(env, datagram, "bytes", make_bytes(env, slot->bytes.data(), slot->length));
+      check(napi_create_object(env, &from));
+      set(env, from, "address", view(at, address.size()));
+      set(env, from, "port", make_number(env, slot->from.port()));
+      set(env, datagram, "from", from);
+      set(env, datagram, "bytes", view(at + kAddressRoom, slot->length));
+      at += kAddressRoom + slot->length;
       worker_->remember(slot->from);
-      check(napi_set_element(env, batch, count, datagram));
+      check(napi_set_element(env, batch, i, datagram));
       ring.pop();
     }
     if (ring.front() != nullptr) signal_->raise(Worker::kHandshakes);
-    if (count != 0) on_handshake_(1, &batch);
+    on_handshake_(1, &batch);
   }
 
   void hear_activity(napi_env env) {

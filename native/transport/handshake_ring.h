@@ -47,6 +47,11 @@ class HandshakeRing {
     const size_t head = head_.load(std::memory_order_relaxed);
     return head == tail_.load(std::memory_order_acquire) ? nullptr : &slots_[head % kSlots];
   }
+  /** The one that `ahead` others come before, or nullptr. */
+  const Slot* peek(size_t ahead) const noexcept {
+    const size_t head = head_.load(std::memory_order_relaxed);
+    return tail_.load(std::memory_order_acquire) - head <= ahead ? nullptr : &slots_[(head + ahead) % kSlots];
+  }
   void pop() noexcept { head_.store(head_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
  private:

@@ -109,7 +109,8 @@ export class NativeResponding implements Responding {
       kind: 'authentic',
       peer,
       hybrid,
-      timestamp,
+      // A copy, which is kept: what is taken in one batch is in one buffer.
+      timestamp: Uint8Array.from(timestamp),
       answer: (localIndex, answered) => {
         this.#callbacks.set(job, (written) => answered(answerOf(written, hybrid)));
         this.#native.write(job, localIndex);

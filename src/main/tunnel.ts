@@ -32,7 +32,7 @@ import { kexPolicyOf } from '../wire/config.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { auditPushes, auditVerbs, tunnelOperatorVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
-import { between, seconds } from '../wire/units.ts';
+import { between, millis, monotonicMillis, seconds } from '../wire/units.ts';
 import { AuditBacklog } from './tunnel-audit.ts';
 import { NativeResponding, isUnderstood } from './tunnel-handshakes.ts';
 import { readKeyFile } from './tunnel-keys.ts';
@@ -40,6 +40,9 @@ import { TimestampFile } from './tunnel-timestamps.ts';
 
 /** Threads that compute answers: one keeps this one free to decide, more would take the transport's time. */
 const HANDSHAKE_THREADS = Number(process.env['HT'] ?? 1);
+
+/** What isn't urgent waits so long for the timer to be set again. */
+const ARM_INTERVAL = millis(50);
 
 type Prefix = TransportOptions['routes'][number];
 
@@ -92,6 +95,19 @@ const reported = (report: ActivityReport): PeerActivity => {
   };
 };
 
+/** Short ones, which are indices and never keys, from a reserve: asking the system costs the same for 1 KiB. */
+function pooled(random: (length: number) => Uint8Array): (length: number) => Uint8Array {
+  const SHORT = 4;
+  let reserve: Uint8Array = new Uint8Array(0);
+  return (length) => {
+    if (length > SHORT) return random(length);
+    if (reserve.length < length) reserve = random(1024);
+    const taken = reserve.subarray(0, length);
+    reserve = reserve.subarray(length);
+    return taken;
+  };
+}
+
 const errorCode = (e: unknown): string => (e instanceof Error && 'code' in e ? String(e.code) : '');
 
 runProcess('tunnel', async (context) => {
@@ -110,7 +126,7 @@ runProcess('tunnel', async (context) => {
     secretKey,
     peers: peersOf(config, timestamps),
     clock,
-    randomBytes,
+    randomBytes: pooled(randomBytes),
     ...(storedTimestamp && { storedTimestamp }),
     ...(native && {
       respond: (local, peers, plain) =>
@@ -132,6 +148,8 @@ runProcess('tunnel', async (context) => {
 
   let transport: NativeTransport | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let rearm: NodeJS.Timeout | undefined;
+  let armed = monotonicMillis(-ARM_INTERVAL);
   let turn: NodeJS.Immediate | undefined;
 
   const refused = ({ from, ...rest }: Refusal): void => {
@@ -197,17 +215,27 @@ runProcess('tunnel', async (context) => {
     if (!transport) return;
     const native = transport;
     for (const effect of effects) attempt(effect.kind, () => apply(native, effect));
-    clearTimeout(timer);
     if (device.hasWork)
       turn ??= setImmediate(() => {
         turn = undefined;
         carryOut(device.work());
       });
+    const now = clock.monotonic();
+    if (between(armed, now) >= ARM_INTERVAL) arm();
+    else rearm ??= setTimeout(arm, ARM_INTERVAL);
+  };
+
+  /** Looks at every peer: not for each of a thousand handshakes a second. */
+  const arm = (): void => {
+    clearTimeout(rearm);
+    rearm = undefined;
+    clearTimeout(timer);
+    armed = clock.monotonic();
     const { deadline } = device;
     if (deadline !== undefined)
       timer = setTimeout(
         () => carryOut(device.tick()),
-        Math.max(0, Math.ceil(between(clock.monotonic(), deadline))),
+        Math.max(0, Math.ceil(between(armed, deadline))),
       );
   };
 
@@ -321,6 +349,7 @@ runProcess('tunnel', async (context) => {
   return async () => {
     process.off('SIGHUP', rereadPresharedKeys);
     clearTimeout(timer);
+    clearTimeout(rearm);
     clearImmediate(turn);
     const native = transport;
     transport = undefined;

@@ -16,7 +16,10 @@ export interface NativeEndpoint {
   readonly port: number;
 }
 
-/** A handshake datagram (message types 1, 2 and 3 or anything else that isn't type 4), as received. */
+/**
+ * A handshake datagram (message types 1, 2 and 3 or anything else that isn't type 4), as received. Those of one batch are
+ * views of one buffer: whoever keeps an address for long copies it.
+ */
 export interface HandshakeDatagram {
   readonly from: NativeEndpoint;
   readonly bytes: Uint8Array;

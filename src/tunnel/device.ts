@@ -47,7 +47,7 @@ import type {
   Refusal,
   RefusalReason,
 } from './effect.ts';
-import { endpointText, sameEndpoint } from './endpoint.ts';
+import { endpointText, keptEndpoint, sameEndpoint } from './endpoint.ts';
 import type { OuterEndpoint } from './endpoint.ts';
 import { Initiator, remoteStatic } from './handshake.ts';
 import type { Outcome } from './handshake.ts';
@@ -494,9 +494,9 @@ export class Device {
   }
 
   #moveTo(peer: Peer, endpoint: OuterEndpoint): void {
-    const moved = !sameEndpoint(peer.endpoint, endpoint);
-    peer.endpoint = endpoint;
-    if (moved) this.#effects.push({ kind: 'setEndpoint', peer: peer.number, endpoint });
+    if (sameEndpoint(peer.endpoint, endpoint)) return;
+    peer.endpoint = keptEndpoint(endpoint);
+    this.#effects.push({ kind: 'setEndpoint', peer: peer.number, endpoint });
   }
 
   /** Keypairs that the transport drops by itself. */
@@ -523,7 +523,7 @@ export class Device {
 
   #refuse(refusal: Omit<Refusal, 'count'>, now: MonotonicMillis): void {
     this.#counted.refused++;
-    const report = this.#refusals.add(refusal, now);
+    const report = this.#refusals.add({ ...refusal, from: keptEndpoint(refusal.from) }, now);
     if (report) this.#effects.push({ kind: 'refused', refusal: report });
   }
 

@@ -29,6 +29,12 @@ export function sameEndpoint(a: OuterEndpoint | undefined, b: OuterEndpoint): bo
   );
 }
 
+/** A copy, to be kept: the address of a datagram is a view of all that arrived with it. */
+export const keptEndpoint = ({ address, port }: OuterEndpoint): OuterEndpoint => ({
+  address: Uint8Array.from(address),
+  port,
+});
+
 /** What a cookie is bound to: address and port, so that a cookie proves that its holder receives there. */
 export function endpointIdentity(endpoint: OuterEndpoint): Uint8Array {
   return Uint8Array.of(...endpoint.address, endpoint.port >> 8, endpoint.port & 0xff);

@@ -1,11 +1,17 @@
 /**
  * Handshakes a second as the responder: our whole tunnel process, classical and hybrid, and wireguard-go, each with
- * the same number of peers that initiate from as many addresses. Every response is a finished exchange of keys on the
- * responder's side.
+ * the same peers, which initiate from as many addresses. Every response is a finished exchange of keys on the
+ * responder's side; ours has also put the peer's timestamp on the disk before it answers, which wireguard-go doesn't.
+ *
+ * Fair: all three are up at once, each alone in its namespaces, and take turns round by round, so whatever else the
+ * machine does meets all of them. In a round each peer initiates once, WAITING at a time: enough that the responder
+ * always has work, and so few that neither takes it for a flood and asks for cookies. Initiations are made before the clock
+ * starts, the initiators only send and count, and they are the same program for all three; but they and the
+ * responder share the machine's cores, so the figure is of both.
  */
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { execSync, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCommand } from '../../src/platform/supervise/privilege.ts';
 import { prepareGateway, tunnelPort } from '../support/clinic/gateway.ts';
@@ -15,7 +21,10 @@ import { type Namespace, stopChild, until } from '../support/clinic/namespace.ts
 import { startRemote } from '../support/clinic/remote.ts';
 import type { InitiatorsAnswer, InitiatorsRequest } from './tunnel-initiators.ts';
 
-const PEERS = 250;
+const PEERS = 1000;
+/** Rounds that aren't counted. */
+const WARM_UP = 2;
+const WAITING = Number(process.env['WAITING'] ?? 16);
 
 export interface HandshakeRates {
   readonly classical: number[];
@@ -54,7 +63,7 @@ async function ours(root: string, lease: Lease, far: Namespace, hybrid: boolean)
       '--pdeathsig=KILL',
       'nsenter',
       `--net=/run/netns/${far.name}`,
-      ...startCommand('tunnel', files.config.uids, [process.execPath, join(root, 'src/main/tunnel.ts')]),
+      ...startCommand('tunnel', files.config.uids, [process.execPath, ...(process.env['PROF'] ? ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-dir=/tmp/hs/prof'] : []), join(root, 'src/main/tunnel.ts')]),
     ],
     { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
   );
@@ -88,45 +97,61 @@ async function stock(lease: Lease, far: Namespace): Promise<Responder> {
   return { publicKey: pair.publicKey, port: tunnelPort, stop: () => remote.stop() };
 }
 
-async function measure(
+/** A responder and its initiators, in namespaces of their own. */
+interface Bench {
+  readonly round: () => Promise<number>;
+  readonly stop: () => Promise<void>;
+}
+
+async function bench(
   root: string,
   connect: Connect,
-  rounds: number,
   hybrid: boolean,
   start: (lease: Lease, far: Namespace) => Promise<Responder>,
-): Promise<number[]> {
+): Promise<Bench> {
   const lease = takeLease();
-  const { near, far } = connect(lease);
   let initiators: ChildProcess | undefined;
+  let responder: Responder | undefined;
+  const stop = async (): Promise<void> => {
+    if (initiators) await stopChild(initiators);
+    await responder?.stop();
+    removeAll(lease.prefix);
+  };
   try {
+    const { near, far } = connect(lease);
     near.ip('route', 'add', 'local', '198.18.0.0/15', 'dev', 'lo');
     far.ip('route', 'add', '198.18.0.0/15', 'via', '192.0.2.2');
-    const responder = await start(lease, far);
-    initiators = fork(join(root, 'test/bench/tunnel-initiators.ts'), {
+    responder = await start(lease, far);
+    const child = fork(join(root, 'test/bench/tunnel-initiators.ts'), {
       execPath: 'setpriv',
       execArgv: ['--pdeathsig=KILL', 'nsenter', `--net=/run/netns/${near.name}`, process.execPath],
     });
-    const rates: number[] = [];
-    for (let round = 0; round <= rounds; round++) {
-      const request: InitiatorsRequest = {
-        responder: responder.publicKey,
-        privateKeys: people.map(({ privateKey }) => privateKey),
-        address: '192.0.2.1',
-        port: responder.port,
-        hybrid,
-      };
-      const answered = once(initiators, 'message') as Promise<[InitiatorsAnswer]>;
-      initiators.send(request);
-      const [{ perSecond, lost }] = await answered;
+    initiators = child;
+    const request: InitiatorsRequest = {
+      responder: responder.publicKey,
+      privateKeys: people.map(({ privateKey }) => privateKey),
+      address: '192.0.2.1',
+      port: responder.port,
+      hybrid,
+      waiting: WAITING,
+    };
+    const round = async (): Promise<number> => {
+      const cpu = () => (process.env['BUSY'] ? execSync(`ip netns pids ${far.name}`, {encoding:'utf8'}).trim().split('\n').map((pid) => { const st=readFileSync(`/proc/${pid}/stat`,'utf8'); const f=st.slice(st.lastIndexOf(')')+2).split(' '); return Number(f[11])+Number(f[12]); }).reduce((a,b)=>a+b,0) : 0);
+      const c0 = cpu();
+      const answered = once(child, 'message') as Promise<[InitiatorsAnswer]>;
+      child.send(request);
+      const ended = once(child, 'exit').then(() => {
+        throw new Error('the initiators ended');
+      });
+      const [{ perSecond, busy, lost }] = await Promise.race([answered, ended]);
+      if (process.env['BUSY']) console.log(hybrid ? 'hyb' : start === stock ? 'wgo' : 'cls', ((cpu() - c0) * 10000) / PEERS, 'us cpu', perSecond.toFixed(0), busy.toFixed(2), lost);
       if (lost > PEERS / 50) throw new Error(`${lost} of ${PEERS} handshakes were not answered`);
-      // The first round warms up.
-      if (round > 0) rates.push(perSecond);
-    }
-    await responder.stop();
-    return rates;
-  } finally {
-    if (initiators) await stopChild(initiators);
-    removeAll(lease.prefix);
+      return perSecond;
+    };
+    return { round, stop };
+  } catch (error) {
+    await stop();
+    throw error;
   }
 }
 
@@ -135,15 +160,22 @@ export async function handshakeRates(
   connect: Connect,
   rounds: number,
 ): Promise<HandshakeRates> {
-  const half = Math.ceil(rounds / 2);
-  const classical = () => measure(root, connect, half, false, (lease, far) => ours(root, lease, far, false));
-  const hybrid = () => measure(root, connect, half, true, (lease, far) => ours(root, lease, far, true));
-  const peer = () => measure(root, connect, half, false, stock);
   const rates: HandshakeRates = { classical: [], hybrid: [], peer: [] };
-  for (let turn = 0; turn < 2; turn++) {
-    rates.classical.push(...(await classical()));
-    rates.peer.push(...(await peer()));
-    rates.hybrid.push(...(await hybrid()));
+  const benches: [number[], Bench][] = [];
+  try {
+    const add = async (into: number[], hybrid: boolean, start: Parameters<typeof bench>[3]): Promise<void> => {
+      benches.push([into, await bench(root, connect, hybrid, start)]);
+    };
+    await add(rates.classical, false, (lease, far) => ours(root, lease, far, false));
+    await add(rates.peer, false, stock);
+    await add(rates.hybrid, true, (lease, far) => ours(root, lease, far, true));
+    for (let round = -WARM_UP; round < rounds; round++)
+      for (const [into, { round: run }] of benches) {
+        const rate = await run();
+        if (round >= 0) into.push(rate);
+      }
+  } finally {
+    for (const [, { stop }] of benches) await stop();
   }
   return rates;
 }

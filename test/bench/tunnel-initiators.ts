@@ -22,28 +22,36 @@ export interface InitiatorsRequest {
   readonly address: string;
   readonly port: number;
   readonly hybrid: boolean;
+  /** Initiations that wait for their answers at a time. */
+  readonly waiting: number;
 }
 export interface InitiatorsAnswer {
   readonly perSecond: number;
+  /** CPU seconds of this process while the clock ran, a second. */
+  readonly busy: number;
   readonly lost: number;
 }
 
-const WAITING = 4;
 const PATIENCE_MS = 500;
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 const clock = new Tai64nClock();
 const sockets: Socket[] = [];
+/** What each socket's next datagram is given to. */
+const heard: (((bytes: Uint8Array) => void) | undefined)[] = [];
 
-async function socketOf(index: number): Promise<Socket> {
-  const known = sockets[index];
-  if (known) return known;
+async function open(index: number, { port, address }: InitiatorsRequest): Promise<void> {
+  if (sockets[index]) return;
   const socket = createSocket('udp4');
   await new Promise<void>((resolve) => {
-    socket.bind(0, `198.18.${index >> 8}.${(index & 255) + 1}`, resolve);
+    socket.bind(0, `198.18.${index >> 7}.${(index & 127) + 1}`, resolve);
   });
+  // Connected, so that sending looks nothing up.
+  await new Promise<void>((resolve) => {
+    socket.connect(port, address, resolve);
+  });
+  socket.on('message', (bytes) => heard[index]?.(bytes));
   sockets[index] = socket;
-  return socket;
 }
 
 function initiationOf(request: InitiatorsRequest, privateKey: string, sender: number): Uint8Array {
@@ -70,29 +78,38 @@ function initiationOf(request: InitiatorsRequest, privateKey: string, sender: nu
 
 async function run(request: InitiatorsRequest): Promise<InitiatorsAnswer> {
   const messages = request.privateKeys.map((key, i) => initiationOf(request, key, i + 1));
-  for (const index of messages.keys()) await socketOf(index);
+  for (const index of messages.keys()) await open(index, request);
   const answerType = request.hybrid ? 6 : 2;
+  const since = new Map<number, number>();
   let [next, answered, lost] = [0, 0, 0];
-  const begin = performance.now();
-  const one = async (): Promise<void> => {
-    while (next < messages.length) {
+  return new Promise((resolve) => {
+    const begin = performance.now();
+    const cpu = process.cpuUsage();
+    const send = (): void => {
+      if (answered + lost === messages.length) {
+        clearInterval(timer);
+        const seconds = (performance.now() - begin) / 1000;
+        const { user, system } = process.cpuUsage(cpu);
+        return resolve({ perSecond: answered / seconds, busy: (user + system) / 1e6 / seconds, lost });
+      }
+      if (next === messages.length) return;
       const index = next++;
-      const socket = await socketOf(index);
-      const message = messages[index] as Uint8Array;
-      const good = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), PATIENCE_MS);
-        socket.once('message', (bytes) => {
-          clearTimeout(timer);
-          resolve(bytes[0] === answerType);
-        });
-        socket.send(message, request.port, request.address);
-      });
+      since.set(index, performance.now());
+      sockets[index]?.send(messages[index] as Uint8Array);
+    };
+    const end = (index: number, good: boolean): void => {
+      if (!since.delete(index)) return;
       if (good) answered += 1;
       else lost += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: WAITING }, one));
-  return { perSecond: answered / ((performance.now() - begin) / 1000), lost };
+      send();
+    };
+    for (const index of messages.keys()) heard[index] = (bytes) => end(index, bytes[0] === answerType);
+    const timer = setInterval(() => {
+      const late = performance.now() - PATIENCE_MS;
+      for (const [index, at] of since) if (at < late) end(index, false);
+    }, PATIENCE_MS / 2);
+    for (let i = 0; i < request.waiting; i++) send();
+  });
 }
 
 process.on('message', (request: InitiatorsRequest) => {
