@@ -49,7 +49,10 @@ class Handshakes {
     const uint32_t threads =
         read_u32(env, property(env, options, "threads"), "threads", HandshakePool::kMaxThreads);
     if (!local_.set(secret, prologue.data, prologue.length)) throw ArgumentError{"secretKey: can't be used"};
-    signal_ = std::make_unique<Signal>(env, "anteroom handshakes", [this](napi_env, uint32_t) { on_done_(0, nullptr); });
+    if (threads != 0) {
+      signal_ = std::make_unique<Signal>(env, "anteroom handshakes",
+                                         [this](napi_env, uint32_t) { on_done_(0, nullptr); });
+    }
     pool_ = std::make_unique<HandshakePool>(local_, threads, [signal = signal_.get()] { signal->raise(1); });
   }
   ~Handshakes() { close(); }

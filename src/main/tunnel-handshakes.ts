@@ -148,7 +148,9 @@ function comesOut(open: Open, hybrid: boolean, psk: SecretKey): boolean {
   };
   const written = remote && Initiator.write(initiator, remote, ephemerals, label);
   if (!written) return false;
-  const native = responder.secret.use((secretKey) => open({ secretKey, threads: 0, onDone: () => undefined }));
+  const native = responder.secret.use((secretKey) =>
+    open({ secretKey, threads: 0, onDone: () => undefined }),
+  );
   try {
     if (hybrid && !native.hybrid) return true;
     if (!psk.use((key) => native.setPeer(7, initiator.public.bytes, key))) return false;

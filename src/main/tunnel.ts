@@ -39,7 +39,7 @@ import { readKeyFile } from './tunnel-keys.ts';
 import { TimestampFile } from './tunnel-timestamps.ts';
 
 /** Threads that compute answers: one keeps this one free to decide, more would take the transport's time. */
-const HANDSHAKE_THREADS = Number(process.env['HT'] ?? 1);
+const HANDSHAKE_THREADS = 1;
 
 /** What isn't urgent waits so long for the timer to be set again. */
 const ARM_INTERVAL = millis(50);
@@ -121,18 +121,19 @@ runProcess('tunnel', async (context) => {
   );
   const storedTimestamp = timestamps.label(publicKey);
   const { openHandshakes } = addon();
-  const native = isUnderstood(openHandshakes);
+  let responding: NativeResponding | undefined;
   const device = new Device({
     secretKey,
     peers: peersOf(config, timestamps),
     clock,
     randomBytes: pooled(randomBytes),
     ...(storedTimestamp && { storedTimestamp }),
-    ...(native && {
-      respond: (local, peers, plain) =>
-        new NativeResponding(openHandshakes, HANDSHAKE_THREADS, local, peers, plain, () =>
-          carryOut(device.work()),
-        ),
+    ...(isUnderstood(openHandshakes) && {
+      respond: (local, peers, plain) => {
+        const progress = (): void => carryOut(device.work());
+        responding = new NativeResponding(openHandshakes, HANDSHAKE_THREADS, local, peers, plain, progress);
+        return responding;
+      },
     }),
   });
 
@@ -233,10 +234,7 @@ runProcess('tunnel', async (context) => {
     armed = clock.monotonic();
     const { deadline } = device;
     if (deadline !== undefined)
-      timer = setTimeout(
-        () => carryOut(device.tick()),
-        Math.max(0, Math.ceil(between(armed, deadline))),
-      );
+      timer = setTimeout(() => carryOut(device.tick()), Math.max(0, Math.ceil(between(armed, deadline))));
   };
 
   const rereadPresharedKeys = (): void => {
@@ -268,6 +266,7 @@ runProcess('tunnel', async (context) => {
       auditDropped: backlog.dropped,
       timestampsStored: !timestamps.failing,
       offloads: { ...transport?.offloads() },
+      nativeHandshakes: { classical: responding !== undefined, hybrid: responding?.hybrid === true },
     };
     return { peers, port: facts.port, health: health.items(facts, clock.now()) };
   };
@@ -342,6 +341,7 @@ runProcess('tunnel', async (context) => {
       port: transport.port,
       peers: config.peers.length,
       x25519: x25519.name,
+      handshakes: responding?.name ?? 'javascript',
     },
     'listening',
   );

@@ -231,7 +231,7 @@ export interface HandshakeDone {
   readonly presharedKey?: boolean;
 }
 
-/** The responder's computation (types 1, 2, 5, 6), in threads of its own. Open, it keeps the process alive. */
+/** The responder's computation (types 1, 2, 5, 6), in threads of its own. Open with any, it keeps the process alive. */
 export interface NativeHandshakes {
   /** How many initiations can be under way. */
   readonly jobs: number;

@@ -269,10 +269,7 @@ export class Device {
       case 'unreadable':
         return this.#refuse({ reason: 'initiation not authentic', from }, now);
       case 'stranger':
-        return this.#refuse(
-          { reason: 'unknown static key', from, publicKey: reading.publicKey.text },
-          now,
-        );
+        return this.#refuse({ reason: 'unknown static key', from, publicKey: reading.publicKey.text }, now);
       case 'false':
         return this.#refuse(
           { reason: 'initiation not authentic', from, publicKey: reading.publicKey.text },

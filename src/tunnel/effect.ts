@@ -98,11 +98,7 @@ export interface DeviceOptions {
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   /** Who computes answers; it may leave what it can't to `plain`, which does where this is left out. */
-  readonly respond?: (
-    local: KeyPair,
-    peers: readonly RespondingPeer[],
-    plain: Responding,
-  ) => Responding;
+  readonly respond?: (local: KeyPair, peers: readonly RespondingPeer[], plain: Responding) => Responding;
 }
 
 export interface DeviceCounters extends IntakeCounters {

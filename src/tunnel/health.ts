@@ -19,6 +19,8 @@ export interface TunnelFacts {
   readonly timestampsStored: boolean;
   /** The transport's ways to carry packets faster, and which are in use; none while it isn't open. */
   readonly offloads: Readonly<Record<string, boolean>>;
+  /** Answers to initiations are computed by native code; and those of hybrid ones. */
+  readonly nativeHandshakes: { readonly classical: boolean; readonly hybrid: boolean };
 }
 
 type Judged = Omit<HealthItem, 'since'>;
@@ -27,12 +29,14 @@ export class TunnelHealth {
   readonly #since = new Map<string, { level: HealthItem['level']; since: EpochMillis }>();
 
   items(facts: TunnelFacts, now: EpochMillis): HealthItem[] {
-    return [link(facts), load(facts), audit(facts), replay(facts), offloads(facts)].map((judged) => {
-      const known = this.#since.get(judged.item);
-      const since = known?.level === judged.level ? known.since : now;
-      this.#since.set(judged.item, { level: judged.level, since });
-      return { ...judged, since };
-    });
+    return [link(facts), load(facts), audit(facts), replay(facts), offloads(facts), handshakes(facts)].map(
+      (judged) => {
+        const known = this.#since.get(judged.item);
+        const since = known?.level === judged.level ? known.since : now;
+        this.#since.set(judged.item, { level: judged.level, since });
+        return { ...judged, since };
+      },
+    );
   }
 }
 
@@ -92,3 +96,17 @@ const offloads = (facts: TunnelFacts): Judged => {
     text: `In use: ${names(true)}. Not to be had on this system: ${names(false)}.`,
   };
 };
+
+/** A warning: in JavaScript a flood of initiations takes the time in which everything else is decided. */
+const handshakes = ({ nativeHandshakes: { classical, hybrid } }: TunnelFacts): Judged =>
+  classical && hybrid
+    ? {
+        item: 'tunnel.handshakes',
+        level: 'ok',
+        text: 'Handshakes are computed by OpenSSL, in a thread of their own.',
+      }
+    : {
+        item: 'tunnel.handshakes',
+        level: 'warning',
+        text: `${classical ? 'Hybrid handshakes' : 'Handshakes'} are computed in JavaScript, as securely but slowly: OpenSSL is not to be had, or not as it should be.`,
+      };

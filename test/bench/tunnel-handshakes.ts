@@ -63,7 +63,13 @@ async function ours(root: string, lease: Lease, far: Namespace, hybrid: boolean)
       '--pdeathsig=KILL',
       'nsenter',
       `--net=/run/netns/${far.name}`,
-      ...startCommand('tunnel', files.config.uids, [process.execPath, ...(process.env['PROF'] ? ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-dir=/tmp/hs/prof'] : []), join(root, 'src/main/tunnel.ts')]),
+      ...startCommand('tunnel', files.config.uids, [
+        process.execPath,
+        ...(process.env['PROF']
+          ? ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-dir=/tmp/hs/prof']
+          : []),
+        join(root, 'src/main/tunnel.ts'),
+      ]),
     ],
     { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
   );
@@ -136,7 +142,18 @@ async function bench(
       waiting: WAITING,
     };
     const round = async (): Promise<number> => {
-      const cpu = () => (process.env['BUSY'] ? execSync(`ip netns pids ${far.name}`, {encoding:'utf8'}).trim().split('\n').map((pid) => { const st=readFileSync(`/proc/${pid}/stat`,'utf8'); const f=st.slice(st.lastIndexOf(')')+2).split(' '); return Number(f[11])+Number(f[12]); }).reduce((a,b)=>a+b,0) : 0);
+      const cpu = () =>
+        process.env['BUSY']
+          ? execSync(`ip netns pids ${far.name}`, { encoding: 'utf8' })
+              .trim()
+              .split('\n')
+              .map((pid) => {
+                const st = readFileSync(`/proc/${pid}/stat`, 'utf8');
+                const f = st.slice(st.lastIndexOf(')') + 2).split(' ');
+                return Number(f[11]) + Number(f[12]);
+              })
+              .reduce((a, b) => a + b, 0)
+          : 0;
       const c0 = cpu();
       const answered = once(child, 'message') as Promise<[InitiatorsAnswer]>;
       child.send(request);
@@ -144,7 +161,15 @@ async function bench(
         throw new Error('the initiators ended');
       });
       const [{ perSecond, busy, lost }] = await Promise.race([answered, ended]);
-      if (process.env['BUSY']) console.log(hybrid ? 'hyb' : start === stock ? 'wgo' : 'cls', ((cpu() - c0) * 10000) / PEERS, 'us cpu', perSecond.toFixed(0), busy.toFixed(2), lost);
+      if (process.env['BUSY'])
+        console.log(
+          hybrid ? 'hyb' : start === stock ? 'wgo' : 'cls',
+          ((cpu() - c0) * 10000) / PEERS,
+          'us cpu',
+          perSecond.toFixed(0),
+          busy.toFixed(2),
+          lost,
+        );
       if (lost > PEERS / 50) throw new Error(`${lost} of ${PEERS} handshakes were not answered`);
       return perSecond;
     };
@@ -163,7 +188,11 @@ export async function handshakeRates(
   const rates: HandshakeRates = { classical: [], hybrid: [], peer: [] };
   const benches: [number[], Bench][] = [];
   try {
-    const add = async (into: number[], hybrid: boolean, start: Parameters<typeof bench>[3]): Promise<void> => {
+    const add = async (
+      into: number[],
+      hybrid: boolean,
+      start: Parameters<typeof bench>[3],
+    ): Promise<void> => {
       benches.push([into, await bench(root, connect, hybrid, start)]);
     };
     await add(rates.classical, false, (lease, far) => ours(root, lease, far, false));

@@ -15,6 +15,7 @@ const facts: TunnelFacts = {
   auditDropped: 0,
   timestampsStored: true,
   offloads: { tunTcp: true, udpSend: false },
+  nativeHandshakes: { classical: true, hybrid: true },
 };
 
 void t.test('since changes with the level, not with the text', (t) => {
@@ -27,6 +28,7 @@ void t.test('since changes with the level, not with the text', (t) => {
     ['tunnel.audit', 'ok', 1],
     ['tunnel.replay', 'ok', 1],
     ['tunnel.offloads', 'ok', 1],
+    ['tunnel.handshakes', 'ok', 1],
   ]);
   t.same(at(2, { underLoad: true, overflow: 5, sessions: 2, auditDropped: 1 }), [
     ['tunnel.link', 'ok', 1],
@@ -34,6 +36,7 @@ void t.test('since changes with the level, not with the text', (t) => {
     ['tunnel.audit', 'warning', 2],
     ['tunnel.replay', 'ok', 1],
     ['tunnel.offloads', 'ok', 1],
+    ['tunnel.handshakes', 'ok', 1],
   ]);
   t.same(at(3, { auditDropped: 7, timestampsStored: false }), [
     ['tunnel.link', 'ok', 1],
@@ -41,10 +44,22 @@ void t.test('since changes with the level, not with the text', (t) => {
     ['tunnel.audit', 'warning', 2],
     ['tunnel.replay', 'warning', 3],
     ['tunnel.offloads', 'ok', 1],
+    ['tunnel.handshakes', 'ok', 1],
   ]);
   const items = health.items(facts, epochMillis(4));
   for (const item of items) t.ok(healthItem.safeParse(item).success);
   t.match(items[0]?.text, '1 of 3 peers');
-  t.equal(items.at(-1)?.text, 'In use: tunTcp. Not to be had on this system: udpSend.');
+  t.equal(items.at(-2)?.text, 'In use: tunTcp. Not to be had on this system: udpSend.');
+  t.end();
+});
+
+void t.test('handshakes that native code does not compute are a warning', (t) => {
+  const text = (nativeHandshakes: TunnelFacts['nativeHandshakes']): string => {
+    const item = new TunnelHealth().items({ ...facts, nativeHandshakes }, epochMillis(1)).at(-1);
+    return `${item?.level}: ${item?.text}`;
+  };
+  t.match(text({ classical: true, hybrid: true }), /^ok: .*OpenSSL/);
+  t.match(text({ classical: true, hybrid: false }), /^warning: Hybrid handshakes .* JavaScript/);
+  t.match(text({ classical: false, hybrid: false }), /^warning: Handshakes .* JavaScript/);
   t.end();
 });

@@ -6,7 +6,7 @@ import { SecretKey } from '../../src/crypto/secret-key.ts';
 import { publicKeyOf } from '../../src/crypto/x25519.ts';
 import type { KeyPair } from '../../src/crypto/x25519.ts';
 import { Device } from '../../src/tunnel/device.ts';
-import type { Datagram, Effect } from '../../src/tunnel/effect.ts';
+import type { Datagram, DeviceOptions, Effect } from '../../src/tunnel/effect.ts';
 import type { OuterEndpoint } from '../../src/tunnel/endpoint.ts';
 import type { PeerSettings } from '../../src/tunnel/peer.ts';
 import type { KexPolicy } from '../../src/wire/action.ts';
@@ -56,6 +56,13 @@ export const settings = (over: Partial<PeerSettings> & Pick<PeerSettings, 'publi
   ...over,
 });
 
+let respond: DeviceOptions['respond'];
+
+/** Devices made from now on by `twoDevices` have their answers computed by `how`. */
+export function respondBy(how: NonNullable<DeviceOptions['respond']>): void {
+  respond = how;
+}
+
 /** Two devices that know each other: `left` at 192.0.2.1 knows where `right`, at 192.0.2.2, is. */
 export function twoDevices(
   options: {
@@ -92,6 +99,7 @@ export function twoDevices(
     ],
     clock,
     randomBytes: randomness(11),
+    ...(respond && { respond }),
   });
   const right = new Device({
     secretKey: r.secret,
@@ -106,6 +114,7 @@ export function twoDevices(
     ],
     clock,
     randomBytes: randomness(22),
+    ...(respond && { respond }),
   });
   return { clock, left, right };
 }
