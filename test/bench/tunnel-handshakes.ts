@@ -9,7 +9,7 @@
  * starts, the initiators only send and count, and they are the same program for all three; but they and the
  * responder share the machine's cores, so the figure is of both.
  */
-import { execSync, fork, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,12 +24,18 @@ import type { InitiatorsAnswer, InitiatorsRequest } from './tunnel-initiators.ts
 const PEERS = 1000;
 /** Rounds that aren't counted. */
 const WARM_UP = 2;
-const WAITING = Number(process.env['WAITING'] ?? 16);
+const WAITING = 16;
+
+/** A round: handshakes a second, and CPU time of the responder's processes for one (in ticks of 10 ms, over PEERS). */
+export interface Sample {
+  readonly perSecond: number;
+  readonly cpuMicros: number;
+}
 
 export interface HandshakeRates {
-  readonly classical: number[];
-  readonly hybrid: number[];
-  readonly peer: number[];
+  readonly classical: Sample[];
+  readonly hybrid: Sample[];
+  readonly peer: Sample[];
 }
 
 type Connect = (lease: Lease) => { readonly near: Namespace; readonly far: Namespace };
@@ -63,13 +69,7 @@ async function ours(root: string, lease: Lease, far: Namespace, hybrid: boolean)
       '--pdeathsig=KILL',
       'nsenter',
       `--net=/run/netns/${far.name}`,
-      ...startCommand('tunnel', files.config.uids, [
-        process.execPath,
-        ...(process.env['PROF']
-          ? ['--cpu-prof', '--cpu-prof-interval=200', '--cpu-prof-dir=/tmp/hs/prof']
-          : []),
-        join(root, 'src/main/tunnel.ts'),
-      ]),
+      ...startCommand('tunnel', files.config.uids, [process.execPath, join(root, 'src/main/tunnel.ts')]),
     ],
     { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
   );
@@ -103,18 +103,26 @@ async function stock(lease: Lease, far: Namespace): Promise<Responder> {
   return { publicKey: pair.publicKey, port: tunnelPort, stop: () => remote.stop() };
 }
 
+type Start = (lease: Lease, far: Namespace) => Promise<Responder>;
+
+/** Of every process in the namespace: fields 14 and 15 of /proc/PID/stat. */
+function cpuSeconds(space: Namespace): number {
+  const pids = execFileSync('ip', ['netns', 'pids', space.name], { encoding: 'utf8' }).trim().split('\n');
+  const ticks = pids.map((pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  return ticks.reduce((sum, each) => sum + each, 0) / 100;
+}
+
 /** A responder and its initiators, in namespaces of their own. */
 interface Bench {
-  readonly round: () => Promise<number>;
+  readonly round: () => Promise<Sample>;
   readonly stop: () => Promise<void>;
 }
 
-async function bench(
-  root: string,
-  connect: Connect,
-  hybrid: boolean,
-  start: (lease: Lease, far: Namespace) => Promise<Responder>,
-): Promise<Bench> {
+async function bench(root: string, connect: Connect, hybrid: boolean, start: Start): Promise<Bench> {
   const lease = takeLease();
   let initiators: ChildProcess | undefined;
   let responder: Responder | undefined;
@@ -141,37 +149,17 @@ async function bench(
       hybrid,
       waiting: WAITING,
     };
-    const round = async (): Promise<number> => {
-      const cpu = () =>
-        process.env['BUSY']
-          ? execSync(`ip netns pids ${far.name}`, { encoding: 'utf8' })
-              .trim()
-              .split('\n')
-              .map((pid) => {
-                const st = readFileSync(`/proc/${pid}/stat`, 'utf8');
-                const f = st.slice(st.lastIndexOf(')') + 2).split(' ');
-                return Number(f[11]) + Number(f[12]);
-              })
-              .reduce((a, b) => a + b, 0)
-          : 0;
-      const c0 = cpu();
+    const ended = once(child, 'exit').then(() => {
+      throw new Error('the initiators ended');
+    });
+    ended.catch(() => undefined);
+    const round = async (): Promise<Sample> => {
       const answered = once(child, 'message') as Promise<[InitiatorsAnswer]>;
+      const before = cpuSeconds(far);
       child.send(request);
-      const ended = once(child, 'exit').then(() => {
-        throw new Error('the initiators ended');
-      });
-      const [{ perSecond, busy, lost }] = await Promise.race([answered, ended]);
-      if (process.env['BUSY'])
-        console.log(
-          hybrid ? 'hyb' : start === stock ? 'wgo' : 'cls',
-          ((cpu() - c0) * 10000) / PEERS,
-          'us cpu',
-          perSecond.toFixed(0),
-          busy.toFixed(2),
-          lost,
-        );
+      const [{ perSecond, lost }] = await Promise.race([answered, ended]);
       if (lost > PEERS / 50) throw new Error(`${lost} of ${PEERS} handshakes were not answered`);
-      return perSecond;
+      return { perSecond, cpuMicros: ((cpuSeconds(far) - before) * 1e6) / PEERS };
     };
     return { round, stop };
   } catch (error) {
@@ -186,13 +174,9 @@ export async function handshakeRates(
   rounds: number,
 ): Promise<HandshakeRates> {
   const rates: HandshakeRates = { classical: [], hybrid: [], peer: [] };
-  const benches: [number[], Bench][] = [];
+  const benches: [Sample[], Bench][] = [];
   try {
-    const add = async (
-      into: number[],
-      hybrid: boolean,
-      start: Parameters<typeof bench>[3],
-    ): Promise<void> => {
+    const add = async (into: Sample[], hybrid: boolean, start: Start): Promise<void> => {
       benches.push([into, await bench(root, connect, hybrid, start)]);
     };
     await add(rates.classical, false, (lease, far) => ours(root, lease, far, false));
@@ -200,8 +184,8 @@ export async function handshakeRates(
     await add(rates.hybrid, true, (lease, far) => ours(root, lease, far, true));
     for (let round = -WARM_UP; round < rounds; round++)
       for (const [into, { round: run }] of benches) {
-        const rate = await run();
-        if (round >= 0) into.push(rate);
+        const sample = await run();
+        if (round >= 0) into.push(sample);
       }
   } finally {
     for (const [, { stop }] of benches) await stop();

@@ -27,6 +27,7 @@ import { startRemote } from '../support/clinic/remote.ts';
 import { table } from '../support/clinic/report.ts';
 import type { EndAnswer, EndRequest } from './tunnel-end.ts';
 import { handshakeRates } from './tunnel-handshakes.ts';
+import type { Sample } from './tunnel-handshakes.ts';
 import { newestWireguardGo } from './tunnel-peer.ts';
 
 const { values } = parseArgs({
@@ -336,6 +337,8 @@ const figures: Record<string, { unit: string; goal: string; digits: number }> = 
   rss: { unit: 'MB an end', goal: '<= 0.25x', digits: 1 },
   'handshakes classical': { unit: '1/s', goal: '>= 1.0x', digits: 0 },
   'handshakes hybrid': { unit: '1/s', goal: ">= 0.7x of the peer's classical", digits: 0 },
+  'handshake cpu classical': { unit: 'us', goal: '', digits: 0 },
+  'handshake cpu hybrid': { unit: 'us', goal: '', digits: 0 },
   'mixed pair': { unit: 'Mbit/s', goal: '>= 1.0x', digits: 0 },
 };
 
@@ -390,13 +393,14 @@ async function bench(): Promise<void> {
 
     if (only.has('handshakes')) {
       const rates = await handshakeRates(root, connect, rounds);
-      const add = (end: 'ours' | 'peer', figure: string, list: readonly number[]): void => {
-        for (const value of list) note(end, { [figure]: value });
+      const add = (end: 'ours' | 'peer', kex: 'classical' | 'hybrid', list: readonly Sample[]): void => {
+        for (const { perSecond, cpuMicros } of list)
+          note(end, { [`handshakes ${kex}`]: perSecond, [`handshake cpu ${kex}`]: cpuMicros });
       };
-      add('ours', 'handshakes classical', rates.classical);
-      add('peer', 'handshakes classical', rates.peer);
-      add('ours', 'handshakes hybrid', rates.hybrid);
-      add('peer', 'handshakes hybrid', rates.peer);
+      add('ours', 'classical', rates.classical);
+      add('peer', 'classical', rates.peer);
+      add('ours', 'hybrid', rates.hybrid);
+      add('peer', 'hybrid', rates.peer);
     }
 
     const rows = Object.entries(figures).flatMap(([figure, { unit, goal, digits }]) => {
