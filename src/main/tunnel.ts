@@ -32,7 +32,8 @@ import { kexPolicyOf } from '../wire/config.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { auditPushes, auditVerbs, tunnelOperatorVerbs, tunnelPushes, tunnelVerbs } from '../wire/messages.ts';
-import { between, millis, monotonicMillis, seconds } from '../wire/units.ts';
+import { between, millis, seconds } from '../wire/units.ts';
+import type { MonotonicMillis } from '../wire/units.ts';
 import { AuditBacklog } from './tunnel-audit.ts';
 import { NativeResponding, isUnderstood } from './tunnel-handshakes.ts';
 import { readKeyFile } from './tunnel-keys.ts';
@@ -150,7 +151,7 @@ runProcess('tunnel', async (context) => {
   let transport: NativeTransport | undefined;
   let timer: NodeJS.Timeout | undefined;
   let rearm: NodeJS.Timeout | undefined;
-  let armed = monotonicMillis(-ARM_INTERVAL);
+  let armed: MonotonicMillis | undefined;
   let turn: NodeJS.Immediate | undefined;
 
   const refused = ({ from, ...rest }: Refusal): void => {
@@ -222,19 +223,19 @@ runProcess('tunnel', async (context) => {
         carryOut(device.work());
       });
     const now = clock.monotonic();
-    if (between(armed, now) >= ARM_INTERVAL) arm();
-    else rearm ??= setTimeout(arm, ARM_INTERVAL);
+    if (armed === undefined || between(armed, now) >= ARM_INTERVAL) arm(now);
+    else rearm ??= setTimeout(() => arm(clock.monotonic()), ARM_INTERVAL);
   };
 
   /** Looks at every peer: not for each of a thousand handshakes a second. */
-  const arm = (): void => {
+  const arm = (now: MonotonicMillis): void => {
     clearTimeout(rearm);
     rearm = undefined;
     clearTimeout(timer);
-    armed = clock.monotonic();
+    armed = now;
     const { deadline } = device;
     if (deadline !== undefined)
-      timer = setTimeout(() => carryOut(device.tick()), Math.max(0, Math.ceil(between(armed, deadline))));
+      timer = setTimeout(() => carryOut(device.tick()), Math.max(0, Math.ceil(between(now, deadline))));
   };
 
   const rereadPresharedKeys = (): void => {

@@ -281,7 +281,7 @@ export interface Addon {
   openTransport(options: TransportOptions): NativeTransport;
   openCapture(options: CaptureOptions): NativeCapture;
   /** Throws ERR_SELF_TEST when BLAKE2s or X25519 isn't what its RFC says. */
-  openHandshakes(options: HandshakesOptions): NativeHandshakes;
+  openHandshakes(this: void, options: HandshakesOptions): NativeHandshakes;
   readonly primitives: NativePrimitives;
   /** `fd`: descriptor of a connected Unix stream socket. Throws EBADF, ENOTSOCK, or EINVAL for another family. */
   peerCredentials(fd: number): PeerCredentials;
