@@ -54,6 +54,7 @@ for (const weInitiate of [false, true]) {
             ['tunnel.audit', 'ok'],
             ['tunnel.replay', 'ok'],
             ['tunnel.offloads', 'ok'],
+            ['tunnel.handshakes', 'ok'],
           ],
         );
         t.ok(only(world, 'process.start').length === 1);
