@@ -57,6 +57,8 @@ void t.test('policies that can never hold', (t) => {
     'context.time.minute >= 600 && context.time.minute < 601',
     'context.kex != Kex::"classical"',
     'context.posture.score >= 100',
+    '!(context.posture.score < 50) && context.posture.score <= 50',
+    '!(context.posture.score > 50) && context.posture.score >= 50',
     '60 < context.posture.score && context.posture.score > 70',
     '60 <= context.posture.score && context.posture.score <= 60',
     '60 >= context.posture.score && context.posture.score < 10',
