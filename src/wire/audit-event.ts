@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { action, kexMode } from './action.ts';
 import { endpoint } from './address.ts';
 import { fact } from './facts.ts';
+import { findingId, findingKind, severity } from './finding.ts';
 import { grant, refusal, subject, target } from './grant.ts';
 import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStatus, review } from './life.ts';
 import { simulation } from './simulation.ts';
@@ -124,6 +125,27 @@ const kinds = {
     addresses: z.array(z.string()),
     vendor: z.string().optional(),
     what: z.array(z.string()),
+  }),
+  /** The sensor holds something against a device; again when it got worse or came back. */
+  'finding.raised': z.strictObject({
+    finding: findingId,
+    what: findingKind,
+    severity,
+    technique: z.string(),
+    device: z.string(),
+    mac: z.string().optional(),
+    evidence: z.array(z.string()),
+    first: z.number().int(),
+  }),
+  /** A finding is over: acknowledged, suppressed for a while, or not seen any more. */
+  'finding.closed': z.strictObject({
+    finding: findingId,
+    what: findingKind,
+    device: z.string(),
+    why: z.enum(['acknowledged', 'suppressed', 'over']),
+    by: z.string().optional(),
+    note: z.string().optional(),
+    until: z.number().int().optional(),
   }),
   /** Somebody broke the glass, in vain or not, and when it was over. */
   'breakGlass.opened': z.strictObject({ glass }),

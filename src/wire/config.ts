@@ -220,7 +220,21 @@ export const configSchema = z
     portal: z.strictObject({ enabled: z.boolean().default(true), port: port.default(80) }).prefault({}),
     /** Who looks after this gateway from outside. Without it the gateway is standalone and no grace runs out. */
     coordinator: z.strictObject({ name: z.string().min(1).max(100) }).optional(),
-    sensor: z.strictObject({ interfaces: z.array(interfaceName).min(1).default(['enclave0']) }).prefault({}),
+    sensor: z
+      .strictObject({
+        interfaces: z.array(interfaceName).min(1).default(['enclave0']),
+        /** Prefixes of the site; a device that calls elsewhere dials out. Private addresses are the site's anyway. */
+        prefixes: z.array(ipPrefix).max(256).default([]),
+        baseline: z
+          .strictObject({
+            /** How long a device is learnt before what is new of it counts. */
+            days: z.number().int().min(1).max(90).default(14),
+            /** `rolling`: what goes on for days becomes normal. `frozen`: only an operator makes it so. */
+            mode: z.enum(['rolling', 'frozen']).default('rolling'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
     audit: z
       .strictObject({
         /** Appends are refused when fewer bytes are free on the store's file system. */

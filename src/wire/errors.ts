@@ -44,6 +44,7 @@ export const errorTable = {
   SESSION_LIMIT: row('Too many sessions are open.', 'caller', true),
   SESSION_UNKNOWN: row('There is no such session.', 'caller', false),
   DEVICE_UNKNOWN: row('There is no such device.', 'caller', false),
+  FINDING_UNKNOWN: row('There is no such finding.', 'caller', false),
   PEER_UNKNOWN: row('There is no such peer.', 'caller', false),
 
   BUNDLE_MALFORMED: row('The policy bundle is not in the form of one.', 'caller', false),
@@ -170,6 +171,7 @@ export function exitCodeOf(e: unknown): number {
       return exitCodes.noPerm;
     case 'SESSION_UNKNOWN':
     case 'DEVICE_UNKNOWN':
+    case 'FINDING_UNKNOWN':
     case 'PEER_UNKNOWN':
     case 'GLASS_UNKNOWN':
     case 'REQUEST_UNKNOWN':

@@ -10,7 +10,9 @@ import { endpoint, port } from './address.ts';
 import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-event.ts';
 import { MAX_BUNDLE_BYTES } from './bundle.ts';
 import { devicesSchema, resourcesSchema } from './config.ts';
+import { deviceFields, deviceStanding, lifecycles } from './device-record.ts';
 import { fact } from './facts.ts';
+import { baselineFlow, findingId, findingReport, keptFinding } from './finding.ts';
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
 import { peerId, resourceId, sessionId } from './ids.ts';
@@ -79,6 +81,8 @@ export const deviceRow = z.strictObject({
     .strictObject({ id: z.string(), name: z.string(), class: z.string(), unit: z.string() })
     .optional(),
   observation: hostObservation.optional(),
+  /** What lasts of it, and its risk; of hosts that were seen. */
+  standing: deviceStanding.optional(),
 });
 export type DeviceRow = z.infer<typeof deviceRow>;
 
@@ -94,6 +98,8 @@ export const overview = z.strictObject({
   devices: z.array(deviceRow),
   audit: treeHead.optional(),
   health: z.array(healthItem),
+  /** Open findings by severity. */
+  findings: z.record(z.string(), z.number().int()).optional(),
 });
 export type Overview = z.infer<typeof overview>;
 
@@ -244,6 +250,41 @@ export const simulationVerbs = {
   'simulation.report': verb(simulationRequests['simulation.report'], simulationAnswer),
 } as const;
 
+/** How an operator names a device: configured id, inventory id, MAC, address or given name. */
+const deviceName = z.string().min(1).max(100);
+const remark = z.string().max(300);
+
+/** Served by `control`: findings, the inventory and the observed flows, for operators. */
+export const inventoryVerbs = {
+  'operator.device.confirm': verb(z.strictObject({ device: deviceName }), deviceStanding),
+  /** Fields that are set win over what was observed; '' takes one back. */
+  'operator.device.set': verb(
+    z.strictObject({
+      device: deviceName,
+      fields: z.partialRecord(z.enum(deviceFields), z.string().max(100)),
+      lifecycle: z.enum(lifecycles).optional(),
+    }),
+    deviceStanding,
+  ),
+  'operator.device.retire': verb(z.strictObject({ device: deviceName, reason: remark }), deviceStanding),
+  'operator.findings.list': verb(
+    z.strictObject({ closed: z.boolean().default(false) }),
+    z.strictObject({ findings: z.array(keptFinding), now: z.number().int() }),
+  ),
+  /** Seen by a person; counts no more until it gets worse. */
+  'operator.findings.ack': verb(z.strictObject({ finding: findingId, note: remark }), keptFinding),
+  /** Not shown and not counted until `until`. */
+  'operator.findings.suppress': verb(
+    z.strictObject({ finding: findingId, until: z.number().int(), note: remark }),
+    keptFinding,
+  ),
+  /** What the sensor saw flow, for reports and drafts. */
+  'operator.flows': verb(
+    z.strictObject({ from: z.number().int().nonnegative().default(0) }),
+    z.strictObject({ flows: z.array(baselineFlow).max(4096), next: z.number().int().optional() }),
+  ),
+} as const;
+
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
   ...simulationVerbs,
@@ -260,7 +301,14 @@ export const controlVerbs = {
   'session.ended': verb(z.strictObject({ progress: sessionProgress, reason: z.string() }), nothing),
   'broker.health': verb(z.strictObject({ health: z.array(healthItem) }), nothing),
   'sensor.observed': verb(
-    z.strictObject({ hosts: z.array(hostObservation).max(256), health: z.array(healthItem) }),
+    z.strictObject({
+      hosts: z.array(hostObservation).max(256),
+      health: z.array(healthItem),
+      /** Findings that are new or changed. */
+      findings: z.array(findingReport).max(256).optional(),
+      /** Flows of the baseline that are new or changed. */
+      flows: z.array(baselineFlow).max(1024).optional(),
+    }),
     nothing,
   ),
   /** What the broker publishes now: asked for when it connects, and again at every `directory.changed`. */
