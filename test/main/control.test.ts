@@ -256,7 +256,9 @@ void t.test('SIGHUP: a broken policy changes nothing, a narrower one reaches ope
   const narrow = policyText.replace(', Action::"modify"', '');
   writeFileSync(site.policyFile, narrow);
   control.child.kill('SIGHUP');
-  const regrant = await until('the open session is decided again', () => broker.pushed[0]);
+  const regrant = await until('the open session is decided again', () =>
+    broker.pushed.find(({ event }) => event === 'session.regrant'),
+  );
   t.equal(regrant.event, 'session.regrant');
   const smaller = regrant.body['grant'] as Grant;
   t.equal(smaller.session, grant.session);
