@@ -18,11 +18,18 @@ export class Uid {
   readonly id: string;
   /** Unique; a type's name has no NUL. */
   readonly key: string;
+  #text: string | undefined;
 
   constructor(type: string, id: string) {
     this.type = type;
     this.id = id;
     this.key = `${type}\0${id}`;
+  }
+
+  /** What `keyOf` says of it, worked out once. */
+  get text(): string {
+    this.#text ??= `e${JSON.stringify([this.type, this.id])}`;
+    return this.#text;
   }
 }
 
@@ -82,7 +89,7 @@ export function keyOf(value: Value): string {
     default:
       break;
   }
-  if (value instanceof Uid) return `e${JSON.stringify([value.type, value.id])}`;
+  if (value instanceof Uid) return value.text;
   if (value instanceof Ip) return `i${value.key}`;
   if (value instanceof CedarSet) return `[${[...value].map(keyOf).sort().join()}]`;
   const fields = [...value].map(([name, field]) => `${JSON.stringify(name)}:${keyOf(field)}`);
