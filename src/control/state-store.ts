@@ -1,7 +1,8 @@
 /**
  * What control keeps on disk, `${stateDir}/control/control.db`: hosts of the enclave, where peers were last seen,
- * the policy sets that were in force, and what people opened and closed. The first three are there to be whole again after a restart; the configuration and
- * the policy file stay the origin of what is wanted.
+ * the policy sets that were in force, reported facts, and what people opened and closed (break-glass, emergency,
+ * requests, reviews). Most of it is there to be whole again after a restart, and the configuration and the policy
+ * stay the origin of what is wanted; the last is nowhere else but in the audit log.
  *
  * Reading and writing never stop control: without a store, or with one that fails, it works on from memory, and
  * `fault` says what is wrong. Writers keep what was not written and try again.
