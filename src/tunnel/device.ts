@@ -26,7 +26,6 @@ import { after, between } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
 import {
   HANDSHAKES_PER_TURN,
-  MAX_PEERS,
   MIN_INITIATION_INTERVAL,
   REKEY_ATTEMPT_TIME,
   REKEY_TIMEOUT,
@@ -49,7 +48,7 @@ import type {
 } from './effect.ts';
 import { endpointText, keptEndpoint, sameEndpoint } from './endpoint.ts';
 import type { OuterEndpoint } from './endpoint.ts';
-import { Initiator, remoteStatic } from './handshake.ts';
+import { Initiator } from './handshake.ts';
 import type { Outcome } from './handshake.ts';
 import { IndexTable } from './index-table.ts';
 import { Intake } from './intake.ts';
@@ -57,7 +56,8 @@ import type { Admitted } from './intake.ts';
 import type { Keypair } from './keypair.ts';
 import { encodeInitiation } from './message.ts';
 import type { CookieReply, HandshakeMessage, Response } from './message.ts';
-import { Peer } from './peer.ts';
+import { PeerTable } from './peer-table.ts';
+import type { Peer } from './peer.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { PlainResponding } from './responding.ts';
 import type { Answer, Authentic, Reading, Responding } from './responding.ts';
@@ -69,10 +69,7 @@ export class Device {
   readonly #local: KeyPair;
   readonly #clock: Clock;
   readonly #randomBytes: RandomBytes;
-  readonly #peers: readonly Peer[];
-  readonly #byNumber = new Map<number, Peer>();
-  readonly #byKey = new Map<string, Peer>();
-  readonly #byId = new Map<PeerId, Peer>();
+  readonly #peers: PeerTable;
   readonly #indices: IndexTable<Peer>;
   readonly #intake: Intake;
   readonly #responding: Responding;
@@ -85,32 +82,17 @@ export class Device {
 
   /** Fault CONFIG_INVALID names the peer whose public key can't be one. Takes over the secret keys. */
   constructor(options: DeviceOptions) {
-    if (options.peers.length > MAX_PEERS) throw new Fault('CONFIG_INVALID', `more than ${MAX_PEERS} peers`);
     this.#local = { secret: options.secretKey, public: publicKeyOf(options.secretKey) };
     this.publicKey = this.#local.public;
     this.#clock = options.clock;
     this.#randomBytes = options.randomBytes;
     this.#timestamps = new Tai64nClock(options.storedTimestamp);
     this.#indices = new IndexTable(options.randomBytes);
-    const random = (): number => {
-      const bytes = options.randomBytes(2);
-      return ((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)) / 65536;
-    };
-    this.#peers = options.peers.map((settings) => {
-      const remote = remoteStatic(this.#local, settings.publicKey, settings.presharedKey);
-      if (!remote || settings.publicKey.text === this.publicKey.text)
-        throw new Fault('CONFIG_INVALID', `peer ${settings.id}: its public key can't be a peer's`);
-      return new Peer(settings, remote, random);
-    });
-    for (const peer of this.#peers) {
-      this.#byNumber.set(peer.number, peer);
-      this.#byKey.set(peer.remote.public.text, peer);
-      this.#byId.set(peer.id, peer);
-    }
+    this.#peers = new PeerTable(options.peers, this.#local, options.randomBytes);
     const checker = new CookieChecker(this.publicKey, options.randomBytes);
-    const find = (key: PublicKey): Peer | undefined => this.#byKey.get(key.text);
+    const find = (key: PublicKey): Peer | undefined => this.#peers.withKey(key);
     const plain = new PlainResponding(this.#local, find, checker, options.randomBytes);
-    this.#responding = options.respond?.(this.#local, this.#peers, plain) ?? plain;
+    this.#responding = options.respond?.(this.#local, this.#peers.all, plain) ?? plain;
     this.#intake = new Intake(checker, (message) => this.#responding.checkMac1(message));
   }
 
@@ -159,7 +141,7 @@ export class Device {
   activity(reports: readonly PeerActivity[]): Effect[] {
     const now = this.#clock.monotonic();
     for (const report of reports) {
-      const peer = this.#byNumber.get(report.peer);
+      const peer = this.#peers.numbered(report.peer);
       if (peer) this.#activity(peer, report, now);
     }
     return this.#drain();
@@ -167,16 +149,8 @@ export class Device {
 
   /** The earliest instant at which `tick` has something to do. */
   get deadline(): MonotonicMillis | undefined {
-    let earliest = this.#refusals.deadline;
-    for (const peer of this.#peers) {
-      const timers = peer.timers.deadline;
-      if (timers !== undefined && timers < (earliest ?? Infinity)) earliest = timers;
-      const keypairs = peer.keypairs.deadline;
-      if (keypairs !== undefined && keypairs < (earliest ?? Infinity)) earliest = keypairs;
-      const pending = peer.pending && after(peer.pending.sent, REKEY_ATTEMPT_TIME);
-      if (pending !== undefined && pending < (earliest ?? Infinity)) earliest = pending;
-    }
-    return earliest;
+    const [refusals, peers] = [this.#refusals.deadline, this.#peers.deadline];
+    return refusals !== undefined && refusals < (peers ?? Infinity) ? refusals : peers;
   }
 
   tick(): Effect[] {
@@ -192,8 +166,7 @@ export class Device {
 
   /** Begin a handshake with a peer that has no live session, at the place where it was last seen. */
   hint(id: PeerId, endpoint: OuterEndpoint): Effect[] {
-    const peer = this.#byId.get(id);
-    if (!peer) throw new Fault('UNKNOWN_PEER', id);
+    const peer = this.#peers.named(id);
     const now = this.#clock.monotonic();
     if (!peer.keypairs.current(now)) {
       this.#moveTo(peer, endpoint);
@@ -204,8 +177,8 @@ export class Device {
 
   /** Takes effect with the next handshake; live sessions aren't touched. False when it is the same. Takes over the key. */
   changePresharedKey(id: PeerId, key: SecretKey): boolean {
-    const peer = this.#byId.get(id);
-    if (!peer || peer.usesPresharedKey(key)) return false;
+    const peer = this.#peers.named(id);
+    if (peer.usesPresharedKey(key)) return false;
     // The attempt under way, if any, is repeated in its time.
     this.#dropPending(peer);
     peer.changePresharedKey(key);
@@ -215,8 +188,7 @@ export class Device {
 
   /** An operator says that the peer's clock went back: its next initiation is accepted whatever its timestamp. */
   resetClock(id: PeerId): Effect[] {
-    const peer = this.#byId.get(id);
-    if (!peer) throw new Fault('PEER_UNKNOWN', id);
+    const peer = this.#peers.named(id);
     peer.replays.reset();
     this.#effects.push({ kind: 'storeTimestamp', owner: peer.remote.public, label: undefined });
     return this.#drain();
@@ -224,7 +196,7 @@ export class Device {
 
   status(): PeerStatus[] {
     const now = this.#clock.monotonic();
-    return this.#peers.map((peer) => peer.status(now));
+    return this.#peers.all.map((peer) => peer.status(now));
   }
 
   /** Forget every key, report what refusals are held back. The device is of no use afterwards. */
@@ -265,24 +237,15 @@ export class Device {
 
   #initiation(reading: Reading, remoteIndex: number, from: OuterEndpoint): void {
     const now = this.#clock.monotonic();
-    switch (reading.kind) {
-      case 'unreadable':
-        return this.#refuse({ reason: 'initiation not authentic', from }, now);
-      case 'stranger':
-        return this.#refuse({ reason: 'unknown static key', from, publicKey: reading.publicKey.text }, now);
-      case 'false':
-        return this.#refuse(
-          { reason: 'initiation not authentic', from, publicKey: reading.publicKey.text },
-          now,
-        );
-      case 'authentic':
-        return this.#respond(reading, remoteIndex, from, now);
-    }
+    if (reading.kind === 'authentic') return this.#respond(reading, remoteIndex, from, now);
+    const reason = reading.kind === 'stranger' ? 'unknown static key' : 'initiation not authentic';
+    const sender = reading.kind === 'unreadable' ? {} : { publicKey: reading.publicKey.text };
+    this.#refuse({ reason, from, ...sender }, now);
   }
 
   /** Everything is checked before anything is remembered, moved or encapsulated. */
   #respond(initiation: Authentic, remoteIndex: number, from: OuterEndpoint, now: MonotonicMillis): void {
-    const peer = this.#byNumber.get(initiation.peer) as Peer;
+    const peer = this.#peers.numbered(initiation.peer) as Peer;
     const publicKey = peer.remote.public.text;
     const refuse = (reason: RefusalReason): void => {
       initiation.discard();

@@ -483,7 +483,7 @@ void t.test('a hint begins a handshake, unless there is a session', (t) => {
   t.ok(sessionOf(deliver(right, { from: LEFT, bytes: sentBy(response) })));
   t.same([...right.hint(peerId.parse('left'), at(66)), ...workAll(right)], []);
   t.same(right.status()[0]?.endpoint, { address: '192.0.2.1', port: 51820 });
-  t.throws(() => right.hint(peerId.parse('nobody'), LEFT), { code: 'UNKNOWN_PEER' });
+  t.throws(() => right.hint(peerId.parse('nobody'), LEFT), { code: 'PEER_UNKNOWN' });
   t.end();
 });
 
