@@ -67,6 +67,7 @@ class Transport {
     const auto port = static_cast<uint16_t>(read_u32(env, property(env, options, "port"), "port", 65535));
 
     const Wanted wanted(env, options);
+    tun.piece = OutgoingArena::piece(tun.mtu);
     tun.offloads = {true, wanted.tun_tcp, wanted.tun_udp, wanted.tun_join};
     UdpSockets sockets(port, {wanted.udp_send, wanted.udp_receive});
     tun_ = std::make_unique<Tun>(tun);

@@ -115,6 +115,14 @@ void Netlink::configure_link(int ifindex, uint32_t mtu) {
   require(request, "RTM_SETLINK(mtu, up)");
 }
 
+void Netlink::limit_pieces(int ifindex, uint32_t bytes) noexcept {
+  Request request(RTM_SETLINK, 0, sizeof(ifinfomsg));
+  request.family<ifinfomsg>()->ifi_family = AF_UNSPEC;
+  request.family<ifinfomsg>()->ifi_index = ifindex;
+  request.add(IFLA_GSO_MAX_SIZE, &bytes, sizeof bytes);
+  transact(request);
+}
+
 void Netlink::link_up(int ifindex) {
   Request request(RTM_SETLINK, 0, sizeof(ifinfomsg));
   request.family<ifinfomsg>()->ifi_family = AF_UNSPEC;

@@ -1,5 +1,5 @@
 /**
- * Netlink: one rtnetlink socket and the five requests the gateway makes of it (rtnetlink(7), netlink(7)).
+ * Netlink: one rtnetlink socket and the six requests the gateway makes of it (rtnetlink(7), netlink(7)).
  *
  * Each request waits for the kernel's acknowledgement. Failures throw SystemError with the kernel's errno and
  * the request's name; `remove_local` doesn't throw, because it runs while things are being torn down.
@@ -19,6 +19,8 @@ class Netlink {
 
   /** Set the MTU, switch off IPv6 link-local generation and bring the link up. */
   void configure_link(int ifindex, uint32_t mtu);
+  /** Streams are to come in pieces of so many bytes at most. Best effort: longer ones are right too. */
+  void limit_pieces(int ifindex, uint32_t bytes) noexcept;
   /** Bring a link up and leave the rest alone. */
   void link_up(int ifindex);
   void add_address(int ifindex, const Prefix& prefix);

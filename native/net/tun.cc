@@ -47,6 +47,7 @@ Tun::Tun(const TunOptions& options) {
   const int ifindex = static_cast<int>(::if_nametoindex(options.name.c_str()));
   if (ifindex == 0) throw_errno("if_nametoindex(" + options.name + ")");
   netlink.configure_link(ifindex, options.mtu);
+  if (options.piece != 0) netlink.limit_pieces(ifindex, options.piece);
   for (const Prefix& prefix : options.addresses) netlink.add_address(ifindex, prefix);
   for (const Prefix& prefix : options.routes) netlink.add_route(ifindex, prefix);
 

@@ -34,6 +34,8 @@ struct TunOptions {
   TunOffloads offloads{true, true, true, true};
   std::string name;
   uint32_t mtu = 1420;
+  /** The longest piece of a stream that is to be handed over, as the kernel counts it; 0 leaves it to the kernel. */
+  uint32_t piece = 0;
   std::vector<Prefix> addresses;
   std::vector<Prefix> routes;
   std::vector<Prefix> local;

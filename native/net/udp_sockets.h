@@ -38,8 +38,8 @@ class UdpSockets {
 
   /** Datagrams of one message: older kernels take no more (UDP_MAX_SEGMENTS). */
   static constexpr unsigned kMaxSegments = 64;
-  /** Bytes of one message. */
-  static constexpr size_t kMaxMessage = 65'000;
+  /** Bytes of one message: with its headers it must stay below a device's gso_max_size, 65,536. */
+  static constexpr size_t kMaxMessage = 65'400;
 
   /** Port 0 takes a free one. Throws SystemError, EADDRINUSE when the port is taken in either family. */
   explicit UdpSockets(uint16_t port, Offloads wanted);

@@ -66,6 +66,17 @@ class OutgoingArena {
   static constexpr unsigned kSlots = 128;
   static constexpr size_t kSlotSize = kSealRoom + kMaxDatagram;
 
+  /**
+   * The piece of a stream that becomes one message and not one and a bit, as IFLA_GSO_MAX_SIZE counts: TCP takes room for
+   * its longest headers off it (MAX_TCP_HEADER, 160 to 320) and fills the rest with whole segments.
+   */
+  static constexpr uint32_t piece(size_t mtu) noexcept {
+    constexpr size_t kInnerHeaders = 52;  // IPv4 and TCP with timestamps; the other kinds come to the same number
+    const size_t fit = UdpSockets::kMaxMessage / (mtu + kTransportOverhead);
+    const size_t segments = fit < UdpSockets::kMaxSegments ? fit : UdpSockets::kMaxSegments;
+    return static_cast<uint32_t>(segments * (mtu - kInnerHeaders) + 512);
+  }
+
   OutgoingArena() : bytes_(new uint8_t[kSlotSize * kSlots]) {}
 
   /** Where a message begins; kSealRoom bytes stand before it. */
