@@ -9,26 +9,25 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace anteroom {
 
+/** Adds up `blocks` times kChecksumBlock bytes; a million of them at most. */
+using ChecksumBlocks = uint64_t (*)(const uint8_t* data, size_t blocks) noexcept;
+constexpr size_t kChecksumBlock = 128;
+
+/** All that this processor can do, the best last; and that one. */
+std::vector<ChecksumBlocks> checksum_variants();
+extern const ChecksumBlocks checksum_blocks;
+
 /** `sum` with `length` bytes added; to be folded. */
 inline uint64_t checksum_add(uint64_t sum, const uint8_t* data, size_t length) noexcept {
-  // 32-bit halves in 64-bit lanes: no carry can be lost below 2^32 words, and the lanes are independent. Vectors of
-  // the compiler's own, so that every machine adds as many at once as it can.
-  using Lanes = uint64_t __attribute__((vector_size(16)));
-  Lanes lanes[4] = {};
-  while (length >= 64) {
-    for (int i = 0; i < 4; i++) {
-      Lanes words;
-      std::memcpy(&words, data + 16 * i, sizeof words);
-      lanes[i] += (words & 0xffffffff) + (words >> 32);
-    }
-    data += 64;
-    length -= 64;
-  }
-  for (const Lanes& lane : lanes) {
-    for (int i = 0; i < 2; i++) sum += (lane[i] & 0xffffffff) + (lane[i] >> 32);
+  if (length >= kChecksumBlock) {
+    const size_t blocks = length / kChecksumBlock;
+    sum += checksum_blocks(data, blocks);
+    data += blocks * kChecksumBlock;
+    length -= blocks * kChecksumBlock;
   }
   while (length >= 4) {
     uint32_t word;
