@@ -32,32 +32,35 @@ Aead::~Aead() {
   OPENSSL_cleanse(key_, sizeof key_);
 }
 
-bool Aead::seal(uint64_t counter, uint8_t* data, size_t length, size_t room) noexcept {
+bool Aead::seal(uint64_t counter, uint8_t* from, uint8_t* to, size_t length, bool room) noexcept {
   uint8_t nonce[kNonceSize] = {0, 0, 0, 0};
   store_le64(nonce + 4, counter);
-  return seal_with(nonce, nullptr, 0, data, length, room);
+  return seal_with(nonce, nullptr, 0, {from, to, length, room});
 }
 
-bool Aead::open(uint64_t counter, uint8_t* data, size_t length) noexcept {
+bool Aead::open(uint64_t counter, uint8_t* from, uint8_t* to, size_t length, bool room) noexcept {
   uint8_t nonce[kNonceSize] = {0, 0, 0, 0};
   store_le64(nonce + 4, counter);
-  return open_with(nonce, nullptr, 0, data, length);
+  return open_with(nonce, nullptr, 0, {from, to, length, room});
 }
 
 void Aead::tag(const uint8_t* one_time_key, const uint8_t* aad, size_t aad_length, const uint8_t* data,
                size_t length, uint8_t* tag) const noexcept {
   static constexpr uint8_t kZeros[16] = {};
   alignas(64) uint8_t state[ChaChaPrimitives::kMaxPolyState];
-  uint8_t lengths[16];
-  store_le64(lengths, aad_length);
-  store_le64(lengths + 8, length);
   const ChaChaPrimitives& p = *primitives_;
   p.poly_init(state, one_time_key);
   if (aad_length != 0) p.poly_update(state, aad, aad_length);
   if (aad_length % 16 != 0) p.poly_update(state, kZeros, 16 - aad_length % 16);
-  if (length != 0) p.poly_update(state, data, length);
-  if (length % 16 != 0) p.poly_update(state, kZeros, 16 - length % 16);
-  p.poly_update(state, lengths, sizeof lengths);
+  const size_t rest = length % 16;
+  if (length != rest) p.poly_update(state, data, length - rest);
+  // The rest, padded, and the lengths in one go: each call costs as much as several blocks.
+  alignas(16) uint8_t last[32] = {};
+  if (rest != 0) std::memcpy(last, data + (length - rest), rest);
+  store_le64(last + 16, aad_length);
+  store_le64(last + 24, length);
+  const size_t skip = rest == 0 ? 16 : 0;
+  p.poly_update(state, last + skip, sizeof last - skip);
   p.poly_final(state, tag);
 }
 
@@ -70,27 +73,27 @@ struct CounterBlock {
       : words{block, load_le32(nonce), load_le32(nonce + 4), load_le32(nonce + 8)} {}
 };
 
-constexpr size_t kBlock = 64;
+constexpr size_t kBlock = Aead::kRoom;
 
 }  // namespace
 
-bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data, size_t length,
-                     size_t room) noexcept {
+bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, const Text& text) noexcept {
+  const auto& [from, to, length, room] = text;
   if (primitives_ != nullptr) {
-    if (room >= kBlock) {
+    uint8_t apart[kBlock];
+    uint8_t* block = apart;
+    if (room) {
       // Block 0 of the keystream is the Poly1305 key, and the message begins at block 1.
-      uint8_t* block = data - kBlock;
-      std::memset(block, 0, kBlock);
-      primitives_->chacha(block, block, kBlock + length, key_, CounterBlock(0, nonce).words);
-      tag(block, aad, aad_length, data, length, data + length);
-      OPENSSL_cleanse(block, 32);
+      block = to - kBlock;
+      std::memset(from - kBlock, 0, kBlock);
+      primitives_->chacha(block, from - kBlock, kBlock + length, key_, CounterBlock(0, nonce).words);
     } else {
-      uint8_t block[kBlock] = {};
+      std::memset(block, 0, kBlock);
       primitives_->chacha(block, block, kBlock, key_, CounterBlock(0, nonce).words);
-      if (length != 0) primitives_->chacha(data, data, length, key_, CounterBlock(1, nonce).words);
-      tag(block, aad, aad_length, data, length, data + length);
-      OPENSSL_cleanse(block, 32);
+      if (length != 0) primitives_->chacha(to, from, length, key_, CounterBlock(1, nonce).words);
     }
+    tag(block, aad, aad_length, to, length, to + length);
+    OPENSSL_cleanse(block, 32);
     return true;
   }
   int written = 0;
@@ -101,38 +104,51 @@ bool Aead::seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length
     return false;
   }
   written = 0;
-  if (length != 0 && EVP_EncryptUpdate(context_, data, &written, data, static_cast<int>(length)) != 1) {
+  if (length != 0 && EVP_EncryptUpdate(context_, to, &written, from, static_cast<int>(length)) != 1) {
     return false;
   }
-  return EVP_EncryptFinal_ex(context_, data + written, &last) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context_, EVP_CTRL_AEAD_GET_TAG, kTagSize, data + length) == 1;
+  return EVP_EncryptFinal_ex(context_, to + written, &last) == 1 &&
+         EVP_CIPHER_CTX_ctrl(context_, EVP_CTRL_AEAD_GET_TAG, kTagSize, to + length) == 1;
 }
 
-bool Aead::open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data,
-                     size_t length) noexcept {
+bool Aead::open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, const Text& text) noexcept {
+  const auto& [from, to, length, room] = text;
   if (primitives_ != nullptr) {
-    uint8_t block[kBlock] = {};
     uint8_t expected[kTagSize];
+    if (room && from != to) {
+      // As in sealing, one run. What it gives is nobody's until the tag was compared.
+      uint8_t* block = to - kBlock;
+      std::memset(from - kBlock, 0, kBlock);
+      primitives_->chacha(block, from - kBlock, kBlock + length, key_, CounterBlock(0, nonce).words);
+      tag(block, aad, aad_length, from, length, expected);
+      OPENSSL_cleanse(block, 32);
+      if (CRYPTO_memcmp(expected, from + length, kTagSize) == 0) return true;
+      OPENSSL_cleanse(to, length);
+      return false;
+    }
+    uint8_t block[kBlock] = {};
     primitives_->chacha(block, block, kBlock, key_, CounterBlock(0, nonce).words);
-    tag(block, aad, aad_length, data, length, expected);
+    tag(block, aad, aad_length, from, length, expected);
     OPENSSL_cleanse(block, 32);
-    if (CRYPTO_memcmp(expected, data + length, kTagSize) != 0) return false;
-    if (length != 0) primitives_->chacha(data, data, length, key_, CounterBlock(1, nonce).words);
+    if (CRYPTO_memcmp(expected, from + length, kTagSize) != 0) return false;
+    if (length != 0) primitives_->chacha(to, from, length, key_, CounterBlock(1, nonce).words);
     return true;
   }
   int written = 0;
   int last = 0;
   if (EVP_DecryptInit_ex(context_, nullptr, nullptr, nullptr, nonce) != 1) return false;
-  if (EVP_CIPHER_CTX_ctrl(context_, EVP_CTRL_AEAD_SET_TAG, kTagSize, data + length) != 1) return false;
+  if (EVP_CIPHER_CTX_ctrl(context_, EVP_CTRL_AEAD_SET_TAG, kTagSize, from + length) != 1) return false;
   if (aad_length != 0 &&
       EVP_DecryptUpdate(context_, nullptr, &written, aad, static_cast<int>(aad_length)) != 1) {
     return false;
   }
   written = 0;
-  if (length != 0 && EVP_DecryptUpdate(context_, data, &written, data, static_cast<int>(length)) != 1) {
+  if (length != 0 && EVP_DecryptUpdate(context_, to, &written, from, static_cast<int>(length)) != 1) {
     return false;
   }
-  return EVP_DecryptFinal_ex(context_, data + written, &last) == 1;
+  if (EVP_DecryptFinal_ex(context_, to + written, &last) == 1) return true;
+  if (from != to) OPENSSL_cleanse(to, length);
+  return false;
 }
 
 namespace {
@@ -193,23 +209,27 @@ bool Aead::agree(const ChaChaPrimitives& primitives, uint64_t seed) noexcept {
       // Lengths about the cipher's block and stride boundaries first, then any.
       const size_t length = round < 24 ? round / 2 * 64 + round % 2 * 17 : random() % kLongest;
       const uint64_t counter = random();
-      uint8_t fast[kBlock + kLongest + kTagSize];
+      uint8_t one[kBlock + kLongest + kTagSize];
+      uint8_t two[kBlock + kLongest + kTagSize];
       uint8_t slow[kLongest + kTagSize];
       for (size_t i = 0; i < length; i++) slow[i] = static_cast<uint8_t>(random() >> 40);
-      uint8_t* message = fast + kBlock;
-      std::memcpy(message, slow, length);
       uint8_t plain[kLongest];
       std::memcpy(plain, slow, length);
+      // In place and apart, in one run and in two.
+      const bool room = round % 2 == 0;
+      uint8_t* const from = one + kBlock;
+      uint8_t* const to = round % 4 < 2 ? from : two + kBlock;
+      std::memcpy(from, slow, length);
       Aead evp(Direction::kSeal, key);
       Aead ours(Direction::kSeal, key, &primitives);
       if (!evp.seal(counter, slow, length)) return false;
-      if (!ours.seal(counter, message, length, round % 2 == 0 ? kBlock : 0)) return false;
-      if (std::memcmp(message, slow, length + kTagSize) != 0) return false;
+      if (!ours.seal(counter, from, to, length, room)) return false;
+      if (std::memcmp(to, slow, length + kTagSize) != 0) return false;
       const size_t flip = random() % (length + kTagSize);
-      message[flip] ^= 1;
-      if (ours.open(counter, message, length)) return false;
-      message[flip] ^= 1;
-      if (!ours.open(counter, message, length) || std::memcmp(message, plain, length) != 0) return false;
+      to[flip] ^= 1;
+      if (ours.open(counter, to, from, length, room)) return false;
+      to[flip] ^= 1;
+      if (!ours.open(counter, to, from, length, room) || std::memcmp(from, plain, length) != 0) return false;
     }
     return true;
   } catch (const std::bad_alloc&) {

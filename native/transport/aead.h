@@ -34,22 +34,37 @@ class Aead {
   Aead(const Aead&) = delete;
   Aead& operator=(const Aead&) = delete;
 
+  /** Bytes before the data, on either side, with which a message takes one run of the cipher. */
+  static constexpr size_t kRoom = 64;
+
   /**
-   * Encrypt `length` bytes in place; the tag goes to `data + length`. With `room` for a block, 64 bytes, before
-   * `data` that may be overwritten, one run of the cipher gives the Poly1305 key and the ciphertext.
+   * Encrypt `length` bytes; the tag goes to `to + length`. `from` and `to` are the same or apart. With `room`, kRoom
+   * bytes before each of them may be overwritten: then one run of the cipher gives the Poly1305 key and the ciphertext.
    */
-  bool seal(uint64_t counter, uint8_t* data, size_t length, size_t room = 0) noexcept;
+  bool seal(uint64_t counter, uint8_t* from, uint8_t* to, size_t length, bool room) noexcept;
+  bool seal(uint64_t counter, uint8_t* data, size_t length) noexcept { return seal(counter, data, data, length, false); }
   /**
-   * Decrypt in place: `length` bytes of ciphertext with the tag after them. False when not authentic; with the
-   * primitives the bytes are then as they were, with EVP they are of no use.
+   * Decrypt `length` bytes with the tag after them. False when not authentic. In place, the bytes are then as they were
+   * (with EVP they are of no use); apart, nothing is left at `to`. `room` is of use only apart.
    */
-  bool open(uint64_t counter, uint8_t* data, size_t length) noexcept;
+  bool open(uint64_t counter, uint8_t* from, uint8_t* to, size_t length, bool room) noexcept;
+  bool open(uint64_t counter, uint8_t* data, size_t length) noexcept { return open(counter, data, data, length, false); }
 
   /** The general forms, with any nonce and associated data: the self-test and vectors use them. */
-  bool seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data, size_t length,
-                 size_t room = 0) noexcept;
-  bool open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data,
-                 size_t length) noexcept;
+  struct Text {
+    uint8_t* from;
+    uint8_t* to;
+    size_t length;
+    bool room;
+  };
+  bool seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, const Text& text) noexcept;
+  bool open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, const Text& text) noexcept;
+  bool seal_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data, size_t length) noexcept {
+    return seal_with(nonce, aad, aad_length, {data, data, length, false});
+  }
+  bool open_with(const uint8_t* nonce, const uint8_t* aad, size_t aad_length, uint8_t* data, size_t length) noexcept {
+    return open_with(nonce, aad, aad_length, {data, data, length, false});
+  }
 
   /** RFC 8439 section 2.8.2, both ways, and a flipped bit refused. Run once when the addon is loaded. */
   static bool self_test(const ChaChaPrimitives* primitives = nullptr) noexcept;

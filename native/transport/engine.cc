@@ -145,8 +145,7 @@ void Engine::stage(Peer& peer, const uint8_t* packet, size_t length) {
   }
 }
 
-Engine::Sealed Engine::seal(uint8_t* message, size_t length, uint64_t now) {
-  const uint8_t* packet = message + kTransportHeader;
+Engine::Sealed Engine::seal(uint8_t* packet, size_t length, uint8_t* message, uint64_t now) {
   const InnerPacket inner = InnerPacket::parse(packet, length);
   const int number = inner.version == 0 ? AllowedIps::kNobody : inner.destination_peer(allowed_);
   Peer* target = number == AllowedIps::kNobody ? nullptr : peer(static_cast<unsigned>(number));
@@ -164,10 +163,10 @@ Engine::Sealed Engine::seal(uint8_t* message, size_t length, uint64_t now) {
     if (!target->staged.push(packet, length)) bump(counters.drop_queue);
     return {};
   }
-  return seal_with(*target, message, length);
+  return seal_with(*target, packet, length, message);
 }
 
-Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* message, size_t length) {
+Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* packet, size_t length, uint8_t* message) {
   Keypair& keypair = *peer.current;
   if (!peer.endpoint.present()) {
     bump(counters.drop_no_route);
@@ -175,9 +174,13 @@ Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* message, size_t length) {
   }
   const uint64_t counter = keypair.sending.counter++;
   const size_t padded = padded_length(length, mtu_);
-  uint8_t* inner = message + kTransportHeader;
-  std::memset(inner + length, 0, padded - length);
-  if (!keypair.sending.aead.seal(counter, inner, padded, kSealRoom + kTransportHeader)) return {};
+  // What stands after the packet may be the next one.
+  uint8_t after[kPaddingMultiple];
+  std::memcpy(after, packet + length, sizeof after);
+  std::memset(packet + length, 0, padded - length);
+  const bool sealed = keypair.sending.aead.seal(counter, packet, message + kTransportHeader, padded, true);
+  if (packet != message + kTransportHeader) std::memcpy(packet + length, after, sizeof after);
+  if (!sealed) return {};
   store_le32(message, kTransportType);
   store_le32(message + 4, keypair.remote_index);
   store_le64(message + 8, counter);
@@ -190,7 +193,7 @@ Engine::Sealed Engine::seal_with(Peer& peer, uint8_t* message, size_t length) {
   return {kTransportOverhead + padded, &peer.endpoint};
 }
 
-Engine::OpenResult Engine::open(uint8_t* datagram, size_t length, const Endpoint& from, uint64_t now) {
+Engine::OpenResult Engine::open(uint8_t* datagram, size_t length, const Endpoint& from, uint64_t now, uint8_t* to) {
   if (length < kTransportOverhead || load_le32(datagram) != kTransportType) {
     bump(counters.drop_malformed);
     return {};
@@ -209,9 +212,10 @@ Engine::OpenResult Engine::open(uint8_t* datagram, size_t length, const Endpoint
     bump(counters.drop_replay);
     return {};
   }
-  uint8_t* inner = datagram + kTransportHeader;
+  uint8_t* sealed = datagram + kTransportHeader;
+  uint8_t* inner = to == nullptr ? sealed : to;
   const size_t size = length - kTransportOverhead;
-  if (!keypair->receiving.aead.open(counter, inner, size)) {
+  if (!keypair->receiving.aead.open(counter, sealed, inner, size, to != nullptr)) {
     bump(counters.drop_authentication);
     return {};
   }

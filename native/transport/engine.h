@@ -64,14 +64,16 @@ class Engine {
   };
 
   /**
-   * Encrypt the inner packet at `message + kTransportHeader`; room for padding and tag must follow it, and
-   * kSealRoom bytes that may be overwritten must stand before `message`.
+   * Encrypt the inner packet at `packet` into a message at `message`, where room for padding and tag must follow. It may
+   * stand there already (at `message + kTransportHeader`) or apart; then Aead::kRoom bytes before the packet may be
+   * overwritten, and kPaddingMultiple bytes after it must be there but stay as they are. kRoomBefore bytes before
+   * `message` may be overwritten.
    */
-  Sealed seal(uint8_t* message, size_t length, uint64_t now);
+  Sealed seal(uint8_t* packet, size_t length, uint8_t* message, uint64_t now);
 
   /**
    * Send what waits for `peer`, and a keepalive if one is wanted and nothing waited. Calls `room()` for a buffer
-   * of kTransportOverhead + kMaxInner + kPaddingMultiple bytes, kSealRoom before it, and `send(length, to)` when it holds a message.
+   * of kTransportOverhead + kMaxInner + kPaddingMultiple bytes, kRoomBefore before it, and `send(length, to)` when it holds a message.
    */
   template <typename Room, typename Send>
   void flush(unsigned peer, uint64_t now, Room room, Send send);
@@ -79,13 +81,16 @@ class Engine {
   enum class Opened { kDropped, kKeepalive, kPacket };
   struct OpenResult {
     Opened what = Opened::kDropped;
-    /** Inner packet in the caller's buffer. */
+    /** Inner packet in one of the caller's buffers. */
     const uint8_t* packet = nullptr;
     size_t length = 0;
   };
 
-  /** Take in a type 4 datagram, decrypting it in place. */
-  OpenResult open(uint8_t* datagram, size_t length, const Endpoint& from, uint64_t now);
+  /**
+   * Take in a type 4 datagram, decrypting it in place; or to `to`, where there must be room for it, when kRoomBefore bytes
+   * before the datagram and Aead::kRoom before `to` may be overwritten.
+   */
+  OpenResult open(uint8_t* datagram, size_t length, const Endpoint& from, uint64_t now, uint8_t* to = nullptr);
   bool unsettled() const noexcept { return !confirmations_.empty() || !roams_.empty(); }
 
   Guard& guard() noexcept { return guard_; }
@@ -105,7 +110,7 @@ class Engine {
 
   void drop(std::unique_ptr<Keypair> keypair) noexcept;
   void stage(Peer& peer, const uint8_t* packet, size_t length);
-  Sealed seal_with(Peer& peer, uint8_t* message, size_t length);
+  Sealed seal_with(Peer& peer, uint8_t* packet, size_t length, uint8_t* message);
   void note_endpoint(const Peer& peer, const Endpoint& from);
 
   const size_t mtu_;
@@ -129,13 +134,14 @@ void Engine::flush(unsigned number, uint64_t now, Room room, Send send) {
     const std::vector<uint8_t>& packet = target->staged.front();
     uint8_t* message = room();
     std::memcpy(message + kTransportHeader, packet.data(), packet.size());
-    const Sealed sealed = seal_with(*target, message, packet.size());
+    const Sealed sealed = seal_with(*target, message + kTransportHeader, packet.size(), message);
     target->staged.pop();
     wanted = false;
     if (sealed.length != 0) send(sealed.length, *sealed.to);
   }
   if (wanted && usable()) {
-    const Sealed sealed = seal_with(*target, room(), 0);
+    uint8_t* message = room();
+    const Sealed sealed = seal_with(*target, message + kTransportHeader, 0, message);
     if (sealed.length != 0) send(sealed.length, *sealed.to);
   }
 }

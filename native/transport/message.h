@@ -42,8 +42,8 @@ constexpr size_t kStagedPackets = 128;
 constexpr size_t kMaxInner = 9216;
 /** Packets that are worked through under one lock. */
 constexpr unsigned kBatch = 64;
-/** Bytes before a message that sealing may overwrite: with the header they hold one block of keystream. */
-constexpr size_t kSealRoom = 48;
+/** Bytes before a message that sealing and opening may overwrite: with the header they hold one block of keystream. */
+constexpr size_t kRoomBefore = 48;
 /** A datagram that isn't transport data is handed up when it is this long at most. */
 constexpr size_t kMaxHandshake = 2048;
 

@@ -4,7 +4,7 @@
  * IncomingArena: a message may be a whole series of datagrams (UDP_GRO), 64 KiB. Pages that nothing reached were
  * never touched, so small datagrams don't cost the memory of big ones. OutgoingArena: one slot is one datagram, and
  * a message is a run of slots of equal length (UDP_SEGMENT). Its slots are a little more than a power of two apart,
- * so the same offset of every slot doesn't fall into the same cache set.
+ * so the same offset of every slot doesn't fall into the same cache set. OpenedArena: from one, deciphered, to the other.
  */
 #pragma once
 
@@ -17,21 +17,24 @@
 
 #include "../net/address.h"
 #include "../net/udp_sockets.h"
+#include "aead.h"
 #include "message.h"
 
 namespace anteroom {
 
 /** A datagram longer than this isn't ours. */
 constexpr size_t kMaxDatagram = kTransportOverhead + kMaxInner + kPaddingMultiple + 64;
+/** Bytes of a message that is a series of datagrams. */
+constexpr size_t kMaxSeries = 65536;
 
 class IncomingArena {
  public:
   static constexpr unsigned kMessages = 32;
-  static constexpr size_t kSlotSize = 65536;
+  static constexpr size_t kSlotSize = kRoomBefore + kMaxSeries;
 
   IncomingArena() : bytes_(new uint8_t[kSlotSize * kMessages]) {
     for (unsigned i = 0; i < kMessages; i++) {
-      vectors_[i] = {slot(i), kSlotSize};
+      vectors_[i] = {slot(i), kMaxSeries};
       messages_[i] = {};
       messages_[i].msg_hdr.msg_iov = &vectors_[i];
       messages_[i].msg_hdr.msg_iovlen = 1;
@@ -40,7 +43,8 @@ class IncomingArena {
     }
   }
 
-  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize; }
+  /** Where a message begins; kRoomBefore bytes stand before it. */
+  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize + kRoomBefore; }
   Endpoint& endpoint(unsigned at) noexcept { return endpoints_[at]; }
   mmsghdr* messages() noexcept { return messages_.data(); }
 
@@ -61,10 +65,32 @@ class IncomingArena {
   std::array<mmsghdr, kMessages> messages_;
 };
 
+/** Packets that were opened stand here until they are written. */
+class OpenedArena {
+ public:
+  OpenedArena() : bytes_(new uint8_t[kSize]) {}
+
+  void clear() noexcept { used_ = 0; }
+  /** Is there room for another batch, of one series? */
+  bool fits() const noexcept { return used_ + kMaxSeries + kBatch * 2 * Aead::kRoom <= kSize; }
+  /** Where a packet of a datagram of `length` bytes may go, with Aead::kRoom before it. */
+  uint8_t* place(size_t length) noexcept {
+    uint8_t* to = bytes_.get() + used_ + Aead::kRoom;
+    used_ += (length + 2 * Aead::kRoom - 1) / Aead::kRoom * Aead::kRoom;
+    return to;
+  }
+
+ private:
+  static constexpr size_t kSize = 4 * kMaxSeries;
+
+  std::unique_ptr<uint8_t[]> bytes_;
+  size_t used_ = 0;
+};
+
 class OutgoingArena {
  public:
   static constexpr unsigned kSlots = 128;
-  static constexpr size_t kSlotSize = kSealRoom + kMaxDatagram;
+  static constexpr size_t kSlotSize = kRoomBefore + kMaxDatagram;
 
   /**
    * The piece of a stream that becomes one message and not one and a bit, as IFLA_GSO_MAX_SIZE counts: TCP takes room for
@@ -79,8 +105,8 @@ class OutgoingArena {
 
   OutgoingArena() : bytes_(new uint8_t[kSlotSize * kSlots]) {}
 
-  /** Where a message begins; kSealRoom bytes stand before it. */
-  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize + kSealRoom; }
+  /** Where a message begins; kRoomBefore bytes stand before it. */
+  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize + kRoomBefore; }
   mmsghdr* messages() noexcept { return messages_.data(); }
   unsigned count() const noexcept { return count_; }
 

@@ -22,7 +22,7 @@ constexpr uint8_t kCwr = 0x80;
 
 }  // namespace
 
-bool Segmenter::start(const VirtioHeader& header, const uint8_t* packet, size_t length) noexcept {
+bool Segmenter::start(const VirtioHeader& header, uint8_t* packet, size_t length) noexcept {
   done_ = true;
   packet_ = packet;
   length_ = length;
@@ -59,40 +59,41 @@ bool Segmenter::start(const VirtioHeader& header, const uint8_t* packet, size_t 
     if (own < 20) return false;
     headers_ = transport_ + own;
   }
-  if (headers_ >= length) return false;
+  if (headers_ >= length || headers_ > kMaxHeaders) return false;
+  std::memcpy(template_.data(), packet, headers_);
   size_ = header.gso_size;
   at_ = headers_;
   done_ = false;
   return true;
 }
 
-size_t Segmenter::whole(uint8_t* to) noexcept {
+Segmenter::Packet Segmenter::whole() noexcept {
   done_ = true;
-  std::memcpy(to, packet_, length_);
   if (complete_) {
-    const uint16_t sum = checksum_fold(checksum_add(0, to + transport_, length_ - transport_));
+    const uint16_t sum = checksum_fold(checksum_add(0, packet_ + transport_, length_ - transport_));
     const auto value = static_cast<uint16_t>(~sum);
     // Zero would mean "none" to UDP; both zeros are the same number to everybody else.
-    store_word(to + checksum_, value == 0 ? 0xffff : value);
+    store_word(packet_ + checksum_, value == 0 ? 0xffff : value);
   }
-  return length_;
+  return {packet_, length_};
 }
 
-size_t Segmenter::next(uint8_t* to) noexcept {
-  if (done_) return 0;
-  if (!cut_) return whole(to);
+Segmenter::Packet Segmenter::next() noexcept {
+  if (done_) return {nullptr, 0};
+  if (!cut_) return whole();
 
   const bool first = at_ == headers_;
   const size_t left = length_ - at_;
   const bool last = left <= size_;
   const size_t payload = last ? left : size_;
   const size_t length = headers_ + payload;
-  std::memcpy(to, packet_, headers_);
-  std::memcpy(to + headers_, packet_ + at_, payload);
+  const uint8_t* original = template_.data();
+  uint8_t* to = packet_ + at_ - headers_;
+  if (!first) std::memcpy(to, original, headers_);
 
   if (to[0] >> 4 == 4) {
     store_be16(to + 2, length);
-    store_be16(to + 4, (load_be16(packet_ + 4) + size_t{index_}) & 0xffff);
+    store_be16(to + 4, (load_be16(original + 4) + size_t{index_}) & 0xffff);
     store_word(to + 10, 0);
     store_word(to + 10, static_cast<uint16_t>(~checksum_fold(checksum_add(0, to, transport_))));
   } else {
@@ -100,14 +101,14 @@ size_t Segmenter::next(uint8_t* to) noexcept {
   }
   uint8_t* transport = to + transport_;
   if (tcp_) {
-    store_be32(transport + 4, load_be32(packet_ + transport_ + 4) + static_cast<uint32_t>(at_ - headers_));
+    store_be32(transport + 4, load_be32(original + transport_ + 4) + static_cast<uint32_t>(at_ - headers_));
     if (!last) transport[kTcpFlags] &= static_cast<uint8_t>(~(kFin | kPsh));
     if (!first) transport[kTcpFlags] &= static_cast<uint8_t>(~kCwr);
   } else {
     store_be16(transport + 4, length - transport_);
   }
   // The field holds the pseudo-header's sum; the whole length goes out of it and the segment's comes in.
-  const uint64_t pseudo = uint64_t{load_word(packet_ + checksum_)} +
+  const uint64_t pseudo = uint64_t{load_word(original + checksum_)} +
                           static_cast<uint16_t>(~word_of(length_ - transport_)) + word_of(length - transport_);
   store_word(to + checksum_, 0);
   const auto value = static_cast<uint16_t>(~checksum_fold(checksum_add(pseudo, transport, length - transport_)));
@@ -116,7 +117,7 @@ size_t Segmenter::next(uint8_t* to) noexcept {
   at_ += payload;
   index_++;
   done_ = last;
-  return length;
+  return {to, length};
 }
 
 }  // namespace anteroom

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,19 +21,34 @@ namespace anteroom {
 
 class Segmenter {
  public:
+  struct Packet {
+    uint8_t* bytes;
+    /** 0: there are no more. */
+    size_t length;
+  };
+
   /** Take in a packet; it must stay where it is until the last segment is out. False when it makes no sense. */
-  bool start(const VirtioHeader& header, const uint8_t* packet, size_t length) noexcept;
+  bool start(const VirtioHeader& header, uint8_t* packet, size_t length) noexcept;
 
-  /** Write the next packet to `to`; its length, 0 when there are no more. `room` was asked for by `largest`. */
-  size_t next(uint8_t* to) noexcept;
+  /**
+   * The next packet. It is made in place: its headers stand before its part of the payload, over what came before it,
+   * so the packets before it are gone.
+   */
+  Packet next() noexcept;
 
-  /** The longest packet that `next` will write. */
-  size_t largest() const noexcept { return headers_ + size_; }
+  /** The longest packet that `next` will give. */
+  size_t largest() const noexcept { return cut_ ? headers_ + size_ : length_; }
+  /** Is there more than one packet, or might there be? */
+  bool cut() const noexcept { return cut_; }
 
  private:
-  size_t whole(uint8_t* to) noexcept;
+  Packet whole() noexcept;
 
-  const uint8_t* packet_ = nullptr;
+  /** Longest IP and transport header of a packet that is cut: IPv4 with options, or IPv6 with some, and TCP's 60. */
+  static constexpr size_t kMaxHeaders = 320;
+
+  uint8_t* packet_ = nullptr;
+  std::array<uint8_t, kMaxHeaders> template_;
   size_t length_ = 0;
   /** IP and transport header together; the payload is cut into pieces of `size_`. */
   size_t headers_ = 0;

@@ -29,7 +29,7 @@ constexpr size_t kWriteBytes = 48 << 10;
 /** Datagrams that are few enough to be the only thing going on. */
 constexpr unsigned kAnswerBatch = 2;
 /** Packets that are sent before more are read, and reads of one batch. */
-constexpr unsigned kForwardPackets = 40;
+constexpr unsigned kForwardPackets = 64;
 constexpr unsigned kReads = 64;
 
 /** Errors after which a descriptor will never work again. */
@@ -55,7 +55,7 @@ Worker::Worker(int tun, UdpSockets&& sockets, const Options& options, Tell tell,
       engine_(options.mtu, options.primitives),
       join_tcp_(options.tun.header && options.tun.join),
       join_udp_(options.tun.header && options.tun.join && options.tun.udp),
-      super_(new uint8_t[kMaxSuper]) {}
+      super_(new uint8_t[Aead::kRoom + kMaxSuper + kPaddingMultiple]) {}
 
 Worker::~Worker() { stop(); }
 
@@ -193,6 +193,12 @@ unsigned Worker::receive_series(uint8_t* bytes, size_t length, size_t segment, c
   size_t at = 0;
   do {
     unsigned packets = 0;
+    if (coalescer_.bytes() == 0) {
+      opened_.clear();
+    } else if (!opened_.fits()) {
+      write_tun();
+      opened_.clear();
+    }
     {
       Guard::Shared shared(engine_.guard());
       unsigned count = 0;
@@ -204,7 +210,7 @@ unsigned Worker::receive_series(uint8_t* bytes, size_t length, size_t segment, c
         if (size > kMaxDatagram) {
           bump(counters.drop_malformed);
         } else if (size >= 4 && load_le32(datagram) == kTransportType) {
-          const Engine::OpenResult result = engine_.open(datagram, size, from, now);
+          const Engine::OpenResult result = engine_.open(datagram, size, from, now, opened_.place(size));
           if (result.what == Engine::Opened::kPacket) opened[packets++] = result;
         } else if (handshakes_.push(from, datagram, size)) {
           heard_handshake_ = true;
@@ -319,19 +325,22 @@ unsigned Worker::send_batch() noexcept {
       error = length == 0 ? ENODEV : errno;
       break;
     }
-    if (!segmenter_.start(header, super_.get(), static_cast<size_t>(length)) || segmenter_.largest() > kMaxInner) {
+    if (!segmenter_.start(header, super(), static_cast<size_t>(length)) || segmenter_.largest() > kMaxInner) {
       bump(engine_.counters.drop_malformed);
       continue;
     }
-    while (const size_t size = segmenter_.next(outgoing_.slot(count) + kTransportHeader)) {
-      lengths_[count++] = size;
-      total++;
-      if (count == OutgoingArena::kSlots) {
-        forward(count);
-        count = 0;
-      }
+    if (segmenter_.cut()) {
+      // Nothing overtakes what was read before it.
+      if (count != 0) forward(count);
+      count = 0;
+      total += forward_pieces();
+      continue;
     }
-    if (count >= kForwardPackets) {
+    const Segmenter::Packet packet = segmenter_.next();
+    std::memcpy(outgoing_.slot(count) + kTransportHeader, packet.bytes, packet.length);
+    lengths_[count++] = packet.length;
+    total++;
+    if (count == kForwardPackets) {
       forward(count);
       count = 0;
     }
@@ -345,13 +354,38 @@ unsigned Worker::send_batch() noexcept {
 
 /** One packet into `super_`, and what the kernel says of it. As read(2); less than a header makes no packet. */
 ssize_t Worker::read_tun(VirtioHeader& header) noexcept {
-  if (!tun_offloads_.header) return ::read(tun_, super_.get(), kMaxSuper);
-  iovec vectors[2] = {{&header, kVirtioHeader}, {super_.get(), kMaxSuper}};
+  if (!tun_offloads_.header) return ::read(tun_, super(), kMaxSuper);
+  iovec vectors[2] = {{&header, kVirtioHeader}, {super(), kMaxSuper}};
   const ssize_t length = ::readv(tun_, vectors, 2);
   constexpr ssize_t header_size = kVirtioHeader;
   if (length > header_size) return length - header_size;
   if (length > 0) errno = EAGAIN;
   return length > 0 ? -1 : length;
+}
+
+/** Cut what was read, and seal and send the packets: from where they stand straight into their messages. */
+unsigned Worker::forward_pieces() noexcept {
+  unsigned total = 0;
+  for (bool more = true; more;) {
+    unsigned count = 0;
+    unsigned v4;
+    {
+      Guard::Shared shared(engine_.guard());
+      const uint64_t now = clock_();
+      while (count < OutgoingArena::kSlots) {
+        const Segmenter::Packet packet = segmenter_.next();
+        more = packet.length != 0;
+        if (!more) break;
+        sealed_[count] = engine_.seal(packet.bytes, packet.length, outgoing_.slot(count), now);
+        count++;
+      }
+      v4 = line_up(sealed_.data(), count);
+    }
+    send_lined_up(v4);
+    total += count;
+  }
+  bump(engine_.counters.tun_read, total);
+  return total;
 }
 
 /** Seal and send the first `count` slots. */
@@ -361,7 +395,10 @@ void Worker::forward(unsigned count) noexcept {
   {
     Guard::Shared shared(engine_.guard());
     const uint64_t now = clock_();
-    for (unsigned i = 0; i < count; i++) sealed_[i] = engine_.seal(outgoing_.slot(i), lengths_[i], now);
+    for (unsigned i = 0; i < count; i++) {
+      uint8_t* message = outgoing_.slot(i);
+      sealed_[i] = engine_.seal(message + kTransportHeader, lengths_[i], message, now);
+    }
     v4 = line_up(sealed_.data(), count);
   }
   send_lined_up(v4);

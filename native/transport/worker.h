@@ -109,6 +109,9 @@ class Worker {
   unsigned send_batch() noexcept;
   void send_answers() noexcept;
   ssize_t read_tun(VirtioHeader& header) noexcept;
+  /** What stands at `super_`, after its VirtioHeader. */
+  uint8_t* super() noexcept { return super_.get() + Aead::kRoom; }
+  unsigned forward_pieces() noexcept;
   void forward(unsigned count) noexcept;
   void flush_kicked(uint64_t now) noexcept;
   /** Line up the sealed messages, IPv4's before IPv6's. Under the guard; how many of the messages are IPv4's. */
@@ -141,6 +144,7 @@ class Worker {
   Paths paths_;
 
   IncomingArena incoming_;
+  OpenedArena opened_;
   Coalescer coalescer_;
   std::atomic<bool> join_tcp_;
   std::atomic<bool> join_udp_;

@@ -39,11 +39,11 @@ struct Side {
 
   /** Seal `packet`; empty when nothing is to be sent. */
   std::vector<uint8_t> seal(const std::vector<uint8_t>& packet, uint64_t now = kStart) {
-    std::vector<uint8_t> room(kSealRoom + kTransportOverhead + packet.size() + 2 * kPaddingMultiple);
-    uint8_t* message = room.data() + kSealRoom;
+    std::vector<uint8_t> room(kRoomBefore + kTransportOverhead + packet.size() + 2 * kPaddingMultiple);
+    uint8_t* message = room.data() + kRoomBefore;
     std::copy(packet.begin(), packet.end(), message + kTransportHeader);
     Guard::Shared shared(engine.guard());
-    const Engine::Sealed sealed = engine.seal(message, packet.size(), now);
+    const Engine::Sealed sealed = engine.seal(message + kTransportHeader, packet.size(), message, now);
     return std::vector<uint8_t>(message, message + sealed.length);
   }
 
@@ -68,8 +68,8 @@ struct Side {
 
   std::vector<std::vector<uint8_t>> flush(uint64_t now = kStart) {
     std::vector<std::vector<uint8_t>> sent;
-    std::vector<uint8_t> room(kSealRoom + kTransportOverhead + kMaxInner + kPaddingMultiple);
-    uint8_t* message = room.data() + kSealRoom;
+    std::vector<uint8_t> room(kRoomBefore + kTransportOverhead + kMaxInner + kPaddingMultiple);
+    uint8_t* message = room.data() + kRoomBefore;
     Guard::Shared shared(engine.guard());
     engine.flush(
         kPeer, now, [&] { return message; },

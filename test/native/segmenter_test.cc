@@ -24,11 +24,10 @@ std::vector<Bytes> cut(const VirtioHeader& header, const Bytes& packet) {
   std::vector<Bytes> segments;
   if (!segmenter.start(header, copy.data(), copy.size())) return segments;
   for (;;) {
-    Bytes room(segmenter.largest());
-    const size_t length = segmenter.next(room.data());
-    if (length == 0) return segments;
-    room.resize(length);
-    segments.push_back(room);
+    const Segmenter::Packet segment = segmenter.next();
+    if (segment.length == 0) return segments;
+    CHECK(segment.length <= segmenter.largest());
+    segments.emplace_back(segment.bytes, segment.bytes + segment.length);
   }
 }
 

@@ -18,17 +18,17 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 std::vector<Bytes> cut(const VirtioHeader& header, const Bytes& packet) {
+  Bytes copy(packet);
+  copy.shrink_to_fit();
   Segmenter segmenter;
   std::vector<Bytes> segments;
-  if (!segmenter.start(header, packet.data(), packet.size())) return segments;
+  if (!segmenter.start(header, copy.data(), copy.size())) return segments;
   for (;;) {
-    Bytes room(segmenter.largest());
-    const size_t length = segmenter.next(room.data());
-    if (length == 0) return segments;
-    if (length > room.size() || segments.size() > 70'000) std::abort();
-    room.resize(length);
-    room.shrink_to_fit();
-    segments.push_back(room);
+    const Segmenter::Packet segment = segmenter.next();
+    if (segment.length == 0) return segments;
+    if (segment.length > segmenter.largest() || segments.size() > 70'000) std::abort();
+    segments.emplace_back(segment.bytes, segment.bytes + segment.length);
+    segments.back().shrink_to_fit();
   }
 }
 
