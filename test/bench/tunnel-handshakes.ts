@@ -9,17 +9,17 @@
  * starts, the initiators only send and count, and they are the same program for all three; but they and the
  * responder share the machine's cores, so the figure is of both.
  */
-import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startCommand } from '../../src/platform/supervise/privilege.ts';
 import { prepareGateway, tunnelPort } from '../support/clinic/gateway.ts';
 import { makeKeyPair } from '../support/clinic/keys.ts';
 import { removeAll, takeLease, type Lease } from '../support/clinic/lease.ts';
-import { type Namespace, stopChild, until } from '../support/clinic/namespace.ts';
+import { type Namespace, stopChild } from '../support/clinic/namespace.ts';
 import { startRemote } from '../support/clinic/remote.ts';
 import type { InitiatorsAnswer, InitiatorsRequest } from './tunnel-initiators.ts';
+import { startTunnelProcess } from './tunnel-process.ts';
 
 const PEERS = 1000;
 /** Rounds that aren't counted. */
@@ -58,25 +58,7 @@ async function ours(root: string, lease: Lease, far: Namespace, hybrid: boolean)
       return { ...rest, id: `bench-${i}`, publicKey, allowedIps: [inner(i)], kex };
     });
   });
-  for (const base of [files.config.runtimeDir, files.config.stateDir]) {
-    const folder = join(base, 'tunnel');
-    mkdirSync(folder, { recursive: true });
-    chownSync(folder, files.config.uids.tunnel, files.config.uids.tunnel);
-  }
-  const child = spawn(
-    'setpriv',
-    [
-      '--pdeathsig=KILL',
-      'nsenter',
-      `--net=/run/netns/${far.name}`,
-      ...startCommand('tunnel', files.config.uids, [process.execPath, join(root, 'src/main/tunnel.ts')]),
-    ],
-    { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
-  await until('our tunnel is up', () => {
-    if (child.exitCode !== null) throw new Error(`the tunnel process ended with ${child.exitCode}`);
-    return /anteroom0.*(UP|UNKNOWN)/.test(far.ip('-br', 'link'));
-  });
+  const child = await startTunnelProcess(root, files, far);
   return { publicKey: files.publicKey, port: tunnelPort, stop: () => stopChild(child) };
 }
 

@@ -11,14 +11,12 @@
  * errors in either namespace end the run: a fast tunnel that breaks packets isn't fast.
  */
 import { fork, type ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { TransportOffloads } from '../../src/platform/addon.ts';
-import { startCommand } from '../../src/platform/supervise/privilege.ts';
 import { MissingCapability, requireCapabilities } from '../support/clinic/capability.ts';
 import { people, prepareGateway, tunnelPort } from '../support/clinic/gateway.ts';
 import { clearStale, removeAll, takeLease, type Lease } from '../support/clinic/lease.ts';
@@ -29,6 +27,7 @@ import type { EndAnswer, EndRequest } from './tunnel-end.ts';
 import { handshakeRates } from './tunnel-handshakes.ts';
 import type { Sample } from './tunnel-handshakes.ts';
 import { newestWireguardGo } from './tunnel-peer.ts';
+import { startTunnelProcess } from './tunnel-process.ts';
 
 const { values } = parseArgs({
   options: {
@@ -248,26 +247,8 @@ const still = (): Promise<void> => Promise.resolve();
 async function stockPairs(world: World): Promise<{ mixed: Pair; stock: Pair; ours: number }> {
   const { lease, near, far } = world;
   const files = prepareGateway(lease);
-  for (const base of [files.config.runtimeDir, files.config.stateDir]) {
-    const folder = join(base, 'tunnel');
-    mkdirSync(folder, { recursive: true });
-    chownSync(folder, files.config.uids.tunnel, files.config.uids.tunnel);
-  }
-  const ours = spawn(
-    'setpriv',
-    [
-      '--pdeathsig=KILL',
-      'nsenter',
-      `--net=/run/netns/${far.name}`,
-      ...startCommand('tunnel', files.config.uids, [process.execPath, join(root, 'src/main/tunnel.ts')]),
-    ],
-    { env: { ...process.env, ANTEROOM_CONFIG: files.configFile }, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const ours = await startTunnelProcess(root, files, far);
   world.children.push(ours);
-  await until('our tunnel is up', () => {
-    if (ours.exitCode !== null) throw new Error(`the tunnel process ended with ${ours.exitCode}`);
-    return /anteroom0.*(UP|UNKNOWN)/.test(far.ip('-br', 'link'));
-  });
   const toOurs = await startRemote(lease, near, {
     name: '0',
     privateKey: files.users.radiologist.pair.privateKey,
