@@ -91,6 +91,19 @@ test: check ## Everything: set-up, checks, unit and system tests; the last line 
 	$(MAKE) --no-print-directory --keep-going unit system || true
 	node test/tally.ts build/test/unit.tap build/test/system.tap
 
+# What is found stays in build/fuzz: a corpus for each parser, where the next run goes on, and the log.
+RUNS ?= 10000000
+FUZZERS := $(patsubst test/native/fuzz/%.cc,%,$(NATIVE_FUZZERS))
+.PHONY: fuzz
+fuzz: apt-test $(addprefix build/native/fuzz-,$(FUZZERS)) ## 10 M executions of each native parser under ASan and UBSan
+	failed=; for name in $(FUZZERS); do \
+	  mkdir -p build/fuzz/$$name; \
+	  nice -n 19 build/native/fuzz-$$name -runs=$(RUNS) -max_len=2048 -timeout=30 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$$name- build/fuzz/$$name >build/fuzz/$$name.log 2>&1 || failed="$$failed $$name"; \
+	  awk -v name=$$name '/^stat::number_of_executed_units:/ { runs = $$2 } END { print name ": " runs + 0 " executions" }' build/fuzz/$$name.log; \
+	done; \
+	for name in $$failed; do echo "the $$name parser failed:"; tail -n 30 build/fuzz/$$name.log; done; [ -z "$$failed" ]
+
 # --- measuring -------------------------------------------------------------------------------------
 
 BENCHES := tunnel broker policy audit sensor
