@@ -2,9 +2,9 @@
  * The fixed buffers that each thread works through its batches with, and the mmsghdrs that point into them.
  *
  * IncomingArena: a message may be a whole series of datagrams (UDP_GRO), 64 KiB. Pages that nothing reached were
- * never touched, so small datagrams don't cost the memory of big ones. OutgoingArena: one slot is one datagram, and
- * a message is a run of slots of equal length (UDP_SEGMENT). Its slots are a little more than a power of two apart,
- * so the same offset of every slot doesn't fall into the same cache set. OpenedArena: from one, deciphered, to the other.
+ * never touched, so small datagrams don't cost the memory of big ones. OpenedArena: what was in them. OutgoingArena: one
+ * slot is one datagram, and a message is a run of slots of equal length (UDP_SEGMENT). Both of these are filled from
+ * the beginning again and again, as close as can be, so that what is worked on stays in the cache.
  */
 #pragma once
 
@@ -26,6 +26,25 @@ namespace anteroom {
 constexpr size_t kMaxDatagram = kTransportOverhead + kMaxInner + kPaddingMultiple + 64;
 /** Bytes of a message that is a series of datagrams. */
 constexpr size_t kMaxSeries = 65536;
+
+/** Bytes that begin on a cache line: whole lines are written at a time. */
+class LineBuffer {
+ public:
+  static constexpr size_t kLine = 64;
+
+  explicit LineBuffer(size_t size) : bytes_(new uint8_t[size + kLine - 1]) {
+    const auto address = reinterpret_cast<uintptr_t>(bytes_.get());
+    begin_ = bytes_.get() + (kLine - address % kLine) % kLine;
+  }
+
+  uint8_t* begin() const noexcept { return begin_; }
+  /** `size` in whole lines. */
+  static constexpr size_t lines(size_t size) noexcept { return (size + kLine - 1) / kLine * kLine; }
+
+ private:
+  std::unique_ptr<uint8_t[]> bytes_;
+  uint8_t* begin_;
+};
 
 class IncomingArena {
  public:
@@ -68,29 +87,29 @@ class IncomingArena {
 /** Packets that were opened stand here until they are written. */
 class OpenedArena {
  public:
-  OpenedArena() : bytes_(new uint8_t[kSize]) {}
+  OpenedArena() : buffer_(kSize) {}
 
   void clear() noexcept { used_ = 0; }
   /** Is there room for another batch, of one series? */
   bool fits() const noexcept { return used_ + kMaxSeries + kBatch * 2 * Aead::kRoom <= kSize; }
   /** Where a packet of a datagram of `length` bytes may go, with Aead::kRoom before it. */
   uint8_t* place(size_t length) noexcept {
-    uint8_t* to = bytes_.get() + used_ + Aead::kRoom;
-    used_ += (length + 2 * Aead::kRoom - 1) / Aead::kRoom * Aead::kRoom;
+    uint8_t* to = buffer_.begin() + used_ + Aead::kRoom;
+    used_ += Aead::kRoom + LineBuffer::lines(length);
     return to;
   }
 
  private:
   static constexpr size_t kSize = 4 * kMaxSeries;
+  static_assert(Aead::kRoom % LineBuffer::kLine == 0);
 
-  std::unique_ptr<uint8_t[]> bytes_;
+  LineBuffer buffer_;
   size_t used_ = 0;
 };
 
 class OutgoingArena {
  public:
   static constexpr unsigned kSlots = 128;
-  static constexpr size_t kSlotSize = kRoomBefore + kMaxDatagram;
 
   /**
    * The piece of a stream that becomes one message and not one and a bit, as IFLA_GSO_MAX_SIZE counts: TCP takes room for
@@ -103,10 +122,22 @@ class OutgoingArena {
     return static_cast<uint32_t>(segments * (mtu - kInnerHeaders) + 512);
   }
 
-  OutgoingArena() : bytes_(new uint8_t[kSlotSize * kSlots]) {}
+  OutgoingArena() : buffer_(kSlots * size_of(kMaxInner)) {}
 
-  /** Where a message begins; kRoomBefore bytes stand before it. */
-  uint8_t* slot(unsigned at) noexcept { return bytes_.get() + at * kSlotSize + kRoomBefore; }
+  /** Forget all places. */
+  void restart() noexcept {
+    placed_ = 0;
+    filled_ = 0;
+  }
+  /** The next of kSlots places for a message that carries `length` bytes; kRoomBefore bytes stand before it. */
+  uint8_t* place(size_t length) noexcept {
+    uint8_t* to = buffer_.begin() + filled_ + kRoomBefore;
+    slots_[placed_++] = to;
+    filled_ += size_of(length);
+    return to;
+  }
+  uint8_t* slot(unsigned at) noexcept { return slots_[at]; }
+  unsigned placed() const noexcept { return placed_; }
   mmsghdr* messages() noexcept { return messages_.data(); }
   unsigned count() const noexcept { return count_; }
 
@@ -153,7 +184,16 @@ class OutgoingArena {
     open_ = false;
   }
 
-  std::unique_ptr<uint8_t[]> bytes_;
+  /** Sealing reads and writes a little past what it makes. */
+  static constexpr size_t size_of(size_t length) noexcept {
+    return LineBuffer::lines(kRoomBefore + kTransportOverhead + length + 2 * kPaddingMultiple);
+  }
+  static_assert((kRoomBefore + kTransportHeader) % LineBuffer::kLine == 0);
+
+  LineBuffer buffer_;
+  size_t filled_ = 0;
+  unsigned placed_ = 0;
+  std::array<uint8_t*, kSlots> slots_;
   std::array<iovec, kSlots> vectors_;
   std::array<Endpoint, kSlots> endpoints_;
   std::array<ControlRoom, kSlots> controls_;

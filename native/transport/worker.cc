@@ -318,6 +318,7 @@ unsigned Worker::send_batch() noexcept {
   unsigned count = 0;
   unsigned total = 0;
   int error = 0;
+  outgoing_.restart();
   for (unsigned reads = 0; reads < kReads; reads++) {
     VirtioHeader header{};
     const ssize_t length = read_tun(header);
@@ -337,7 +338,7 @@ unsigned Worker::send_batch() noexcept {
       continue;
     }
     const Segmenter::Packet packet = segmenter_.next();
-    std::memcpy(outgoing_.slot(count) + kTransportHeader, packet.bytes, packet.length);
+    std::memcpy(outgoing_.place(packet.length) + kTransportHeader, packet.bytes, packet.length);
     lengths_[count++] = packet.length;
     total++;
     if (count == kForwardPackets) {
@@ -369,6 +370,7 @@ unsigned Worker::forward_pieces() noexcept {
   for (bool more = true; more;) {
     unsigned count = 0;
     unsigned v4;
+    outgoing_.restart();
     {
       Guard::Shared shared(engine_.guard());
       const uint64_t now = clock_();
@@ -376,12 +378,13 @@ unsigned Worker::forward_pieces() noexcept {
         const Segmenter::Packet packet = segmenter_.next();
         more = packet.length != 0;
         if (!more) break;
-        sealed_[count] = engine_.seal(packet.bytes, packet.length, outgoing_.slot(count), now);
+        sealed_[count] = engine_.seal(packet.bytes, packet.length, outgoing_.place(packet.length), now);
         count++;
       }
       v4 = line_up(sealed_.data(), count);
     }
     send_lined_up(v4);
+    outgoing_.restart();
     total += count;
   }
   bump(engine_.counters.tun_read, total);
@@ -402,6 +405,7 @@ void Worker::forward(unsigned count) noexcept {
     v4 = line_up(sealed_.data(), count);
   }
   send_lined_up(v4);
+  outgoing_.restart();
 }
 
 /** What the main thread or a confirmation asked for: staged packets and keepalives. */
@@ -409,13 +413,15 @@ void Worker::flush_kicked(uint64_t now) noexcept {
   unsigned count = 0;
   Guard::Shared shared(engine_.guard());
   // Sent with the guard held: this is rare and short, and the endpoints stay put.
+  outgoing_.restart();
   const auto empty = [&] {
     send_lined_up(line_up(sealed_.data(), count));
+    outgoing_.restart();
     count = 0;
   };
   kicked_.take([&](unsigned peer) {
     engine_.flush(
-        peer, now, [&] { return outgoing_.slot(count); },
+        peer, now, [&] { return outgoing_.placed() > count ? outgoing_.slot(count) : outgoing_.place(kMaxInner); },
         [&](size_t length, const Endpoint& to) {
           sealed_[count++] = {length, &to};
           if (count == OutgoingArena::kSlots) empty();

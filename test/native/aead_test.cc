@@ -255,3 +255,31 @@ TEST("aead: what is not authentic isn't decrypted") {
   message[299] ^= 1;
   CHECK(opening.open(5, message.data(), 300));
 }
+
+TEST("aead: apart, opening is one run of the cipher, and what is not authentic leaves nothing behind") {
+  uint8_t key[32];
+  std::memset(key, 9, sizeof key);
+  for (const ChaChaPrimitives* primitives : {&plain::kPrimitives, static_cast<const ChaChaPrimitives*>(nullptr)}) {
+    Aead sealing(Aead::Direction::kSeal, key, primitives);
+    Aead opening(Aead::Direction::kOpen, key, primitives);
+    std::vector<uint8_t> packet(8 + 64 + 300, 0xee);
+    std::vector<uint8_t> sealed(8 + 64 + 300 + Aead::kTagSize + 8, 0xee);
+    std::memset(packet.data() + 72, 0x31, 300);
+    CHECK(sealing.seal(5, packet.data() + 72, sealed.data() + 72, 300, true));
+    CHECK(std::all_of(packet.begin() + 72, packet.end(), [](uint8_t b) { return b == 0x31; }));
+    std::vector<uint8_t> to(8 + 64 + 300 + 8, 0xee);
+    sealed[80] ^= 1;
+    CHECK(!opening.open(5, sealed.data() + 72, to.data() + 72, 300, true));
+    CHECK(std::all_of(to.begin() + 72, to.end() - 8, [](uint8_t b) { return b == 0; }));
+    sealed[80] ^= 1;
+    plain::chacha_calls = 0;
+    CHECK(opening.open(5, sealed.data() + 72, to.data() + 72, 300, true));
+    CHECK(plain::chacha_calls == (primitives == nullptr ? 0u : 1u));
+    CHECK(std::all_of(to.begin() + 72, to.end() - 8, [](uint8_t b) { return b == 0x31; }));
+    for (const auto* bytes : {&packet, &sealed, &to}) {
+      CHECK(std::all_of(bytes->begin(), bytes->begin() + 8, [](uint8_t b) { return b == 0xee; }));
+    }
+    CHECK(std::all_of(sealed.end() - 8, sealed.end(), [](uint8_t b) { return b == 0xee; }));
+    CHECK(std::all_of(to.end() - 8, to.end(), [](uint8_t b) { return b == 0xee; }));
+  }
+}

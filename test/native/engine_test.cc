@@ -31,6 +31,35 @@ TEST("engine: a packet arrives as it was sent, padded on the way and trimmed aga
   }
 }
 
+TEST("engine: sealed from elsewhere and opened to elsewhere it is the same, and the neighbours stay as they were") {
+  for (const size_t length : {20u, 61u, 1409u, 1420u}) {
+    Pair pair;
+    pair.key(1);
+    const auto packet = packet_of(1, 2, length);
+    std::vector<uint8_t> from(8 + Aead::kRoom + length + kPaddingMultiple, 0xee);
+    std::copy(packet.begin(), packet.end(), from.begin() + 8 + Aead::kRoom);
+    std::vector<uint8_t> message(8 + kRoomBefore + kTransportOverhead + length + 2 * kPaddingMultiple, 0xee);
+    std::vector<uint8_t> to(8 + Aead::kRoom + length + kPaddingMultiple, 0xee);
+    uint8_t* datagram = message.data() + 8 + kRoomBefore;
+    Engine::Sealed sealed;
+    {
+      Guard::Shared shared(pair.left.engine.guard());
+      sealed = pair.left.engine.seal(from.data() + 8 + Aead::kRoom, length, datagram, kStart);
+    }
+    CHECK(sealed.length == kTransportOverhead + padded_length(length, 1420));
+    Engine::OpenResult opened;
+    {
+      Guard::Shared shared(pair.right.engine.guard());
+      opened = pair.right.engine.open(datagram, sealed.length, endpoint_of(9, 9), kStart, to.data() + 8 + Aead::kRoom);
+    }
+    CHECK(opened.packet == to.data() + 8 + Aead::kRoom && opened.length == length);
+    CHECK(std::equal(packet.begin(), packet.end(), opened.packet));
+    const auto untouched = [](uint8_t byte) { return byte == 0xee; };
+    CHECK(std::all_of(from.end() - kPaddingMultiple, from.end(), untouched));
+    for (const auto* bytes : {&from, &message, &to}) CHECK(std::all_of(bytes->begin(), bytes->begin() + 8, untouched));
+  }
+}
+
 TEST("engine: reordered messages all arrive once; duplicates and replays are refused") {
   Pair pair;
   pair.key(1);

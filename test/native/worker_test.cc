@@ -334,32 +334,37 @@ TEST("worker: a TUN device with headers: 64 KiB in, 64 KiB out, and nothing wron
   CHECK(left.worker->set_keypair(kPeer, 1, 2, true, a, b) == 0);
   left.start();
   right.start();
-  Segment whole;
-  whole.payload = pattern(40 * 1368 + 5);
   VirtioHeader header{};
   header.flags = kNeedsChecksum;
   header.gso_type = kGsoTcp4;
-  header.gso_size = 1368;
   header.csum_start = 20;
   header.csum_offset = 16;
-  left.send(with_header(header, build(flow, whole, true)));
-  // It may come in one piece or, when the batch was cut, in several; the payload is the same.
-  Bytes payload;
-  while (payload.size() < whole.payload.size()) {
-    std::vector<uint8_t> bytes(70'000);
-    pollfd wait{right.tun.get(), POLLIN, 0};
-    if (::poll(&wait, 1, 5000) != 1) break;
-    const ssize_t length = ::read(right.tun.get(), bytes.data(), bytes.size());
-    CHECK(length > 62);
-    if (length <= 62) break;
-    VirtioHeader seen;
-    std::memcpy(&seen, bytes.data(), kVirtioHeader);
-    CHECK(seen.gso_type == kGsoTcp4 || seen.gso_type == kGsoNone);
-    payload.insert(payload.end(), bytes.begin() + 62, bytes.begin() + length);
+  uint64_t segments = 0;
+  Segment whole;
+  // Full packets, packets that are padded, and small ones, more than go into one series.
+  for (const size_t size : {1368u, 1001u, 100u}) {
+    whole.payload = pattern((size == 100 ? 200 : 40) * size + 5, static_cast<uint8_t>(size));
+    header.gso_size = static_cast<uint16_t>(size);
+    left.send(with_header(header, build(flow, whole, true)));
+    segments += whole.payload.size() / size + 1;
+    // It may come in one piece or, when the batch was cut, in several; the payload is the same.
+    Bytes payload;
+    while (payload.size() < whole.payload.size()) {
+      std::vector<uint8_t> bytes(70'000);
+      pollfd wait{right.tun.get(), POLLIN, 0};
+      if (::poll(&wait, 1, 5000) != 1) break;
+      const ssize_t length = ::read(right.tun.get(), bytes.data(), bytes.size());
+      CHECK(length > 62);
+      if (length <= 62) break;
+      VirtioHeader seen;
+      std::memcpy(&seen, bytes.data(), kVirtioHeader);
+      CHECK(seen.gso_type == kGsoTcp4 || seen.gso_type == kGsoNone);
+      payload.insert(payload.end(), bytes.begin() + 62, bytes.begin() + length);
+    }
+    CHECK(payload == whole.payload);
+    CHECK(tap::eventually([&] { return left.worker->engine().counters.tun_read == segments; }));
+    CHECK(tap::eventually([&] { return right.worker->engine().counters.tun_written == segments; }));
   }
-  CHECK(payload == whole.payload);
-  CHECK(tap::eventually([&] { return left.worker->engine().counters.tun_read == 41; }));
-  CHECK(tap::eventually([&] { return right.worker->engine().counters.tun_written == 41; }));
 
   // What makes no sense is dropped, and the next packet passes.
   header.csum_start = 9000;
