@@ -15,6 +15,7 @@
 
 #include "inner_model.h"
 #include "pair.h"
+#include "plain_chacha.h"
 #include "tap.h"
 
 using namespace anteroom;
@@ -317,8 +318,11 @@ TEST("worker: with and without series, packets of changing lengths to one peer a
   }
 }
 
-TEST("worker: a TUN device with headers: 64 KiB in, 64 KiB out, and nothing wrong between") {
+namespace {
+
+void carry_streams(const ChaChaPrimitives* primitives) {
   Worker::Options options;
+  options.primitives = primitives;
   options.tun = {true, true, true, true};
   Station left(options);
   Station right(options);
@@ -373,3 +377,11 @@ TEST("worker: a TUN device with headers: 64 KiB in, 64 KiB out, and nothing wron
   right.receive();
   CHECK(tap::eventually([&] { return left.worker->engine().counters.drop_malformed == 1; }));
 }
+
+}  // namespace
+
+TEST("worker: a TUN device with headers: 64 KiB in, 64 KiB out, and nothing wrong between") {
+  carry_streams(nullptr);
+}
+
+TEST("worker: and the same by primitives, each message in one run of the cipher") { carry_streams(&plain::kPrimitives); }
