@@ -12,6 +12,8 @@ import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
 import type { SystemOf } from '../sensor/syn-signature.ts';
 import { loadVendors } from '../sensor/vendor.ts';
 import { Fault } from '../wire/errors.ts';
+import { findingKinds, severities } from '../wire/finding.ts';
+import type { FindingReport } from '../wire/finding.ts';
 
 interface FileWeird {
   readonly file: string;
@@ -19,9 +21,14 @@ interface FileWeird {
   readonly offset: number;
 }
 
+/** Gives the number of packets. */
 async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Promise<number> {
+  let last = 0;
   const reader = new PcapReader({
-    packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),
+    packet: (link, bytes, wireLength, at) => {
+      sensor.take(link, bytes, wireLength, at);
+      last = Math.max(last, at);
+    },
     weird: (weird, offset) => weirds.push({ file, weird, offset }),
   });
   try {
@@ -32,7 +39,22 @@ async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Prom
     throw new Fault('CAPTURE_UNREADABLE', cause instanceof Error ? cause.message : String(cause), { cause });
   }
   reader.end();
+  sensor.settle(last);
   return reader.packets;
+}
+
+/** The worst first. */
+function findingLines(findings: readonly FindingReport[]): string[] {
+  const rank = (f: FindingReport): number => severities.indexOf(f.severity);
+  return findings
+    .toSorted((a, b) => rank(b) - rank(a) || a.first - b.first)
+    .flatMap(({ kind, mac, key, severity, evidence, count }) => {
+      const times = count > 1 ? `, ${count} times` : '';
+      return [
+        `${severity.padEnd(8)} ${kind} ${mac ?? ''} ${key}: ${findingKinds[kind].text} (${findingKinds[kind].technique}${times})`,
+        ...evidence.map((text) => `         ${text}`),
+      ];
+    });
 }
 
 /** Signatures of TCP stacks, where they are installed; without them the shapes remain as evidence. */
@@ -90,9 +112,9 @@ export function register(program: Command): void {
   const sensor = program.command('sensor').description('what the sensor sees');
   sensor
     .command('read')
-    .description('list the hosts in capture files (pcap, pcapng)')
+    .description('list the hosts in capture files (pcap, pcapng), and what is held against them')
     .argument('<files...>', 'capture files')
-    .option('--json', 'one JSON object: hosts, packets, weirds')
+    .option('--json', 'one JSON object: hosts, findings, packets, weirds')
     .action(async (files: string[], options: { json?: boolean }) => {
       const reading = new Sensor({ vendorOf: await loadVendors(), systemOf: installedSystems() });
       const weirds: FileWeird[] = [];
@@ -103,6 +125,7 @@ export function register(program: Command): void {
         const output = {
           packets,
           hosts: hosts.map(json),
+          findings: reading.behaviour.reports(),
           weirds,
           frameWeirds: Object.fromEntries(reading.weirds),
         };
@@ -110,7 +133,9 @@ export function register(program: Command): void {
         return;
       }
       for (const host of hosts) process.stdout.write(`${describe(host)}\n`);
-      process.stdout.write(`${hosts.length} hosts, ${packets} packets\n`);
+      const findings = reading.behaviour.reports();
+      for (const line of findingLines(findings)) process.stdout.write(`${line}\n`);
+      process.stdout.write(`${hosts.length} hosts, ${findings.length} findings, ${packets} packets\n`);
       for (const w of weirds) process.stderr.write(`anteroom: ${w.file}: ${w.weird} at ${w.offset}\n`);
     });
 }

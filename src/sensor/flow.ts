@@ -32,16 +32,36 @@ export class Flow<Reading> {
   answered = false;
   /** Sequence number of the client's SYN: tells a repeated SYN from a new connection on the same ports. */
   syn: number | undefined;
+  readonly first: number;
   last: number;
+  /** Who sent the last packet; payload bytes and packets with payload of each side. */
+  from: Side = 0;
+  readonly bytes: [number, number] = [0, 0];
   /** What the reader of the content keeps here. */
   reading: Reading | undefined;
+  /** What the watch of behaviour keeps here. */
+  watched: FlowWatch | undefined;
 
   constructor(transport: 'tcp' | 'udp', client: FlowEnd, server: FlowEnd, opened: boolean, at: number) {
     this.transport = transport;
     this.ends = [client, server];
     this.opened = opened;
+    this.first = at;
     this.last = at;
   }
+}
+
+/** What is noted of a flow besides its content (`behaviour.ts`). */
+export interface FlowWatch {
+  /** Both ends have sent. */
+  mutual: boolean;
+  /** Bytes of each side, and whether the flow itself, that the baseline has counted. */
+  readonly counted: [number, number];
+  entered: boolean;
+  /** Packets whose content was looked at, of each side. */
+  readonly looked: [number, number];
+  /** What is known of the content for the rules on it: a small state of their own. */
+  mark: number;
 }
 
 export interface FlowListener<Reading> {
@@ -51,6 +71,8 @@ export interface FlowListener<Reading> {
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean;
   /** A TCP direction won't be looked at any further. */
   ended(flow: Flow<Reading>, from: Side, why: DirectionEnd): void;
+  /** The flow leaves the table. */
+  removed?(flow: Flow<Reading>): void;
 }
 
 /** How old `last` may be before a flow moves to the young end of the table: spares a map write a packet. */
@@ -77,9 +99,13 @@ export class FlowTable<Reading> {
     return this.#budget.bytes;
   }
 
-  /** Take a decoded frame; anything but TCP and UDP between two hosts is passed over. */
-  take(frame: Frame, at: number): void {
-    if (frame.transport !== 'tcp' && frame.transport !== 'udp') return;
+  all(): Iterable<Flow<Reading>> {
+    return this.#flows.values();
+  }
+
+  /** Take a decoded frame, and give its flow; anything but TCP and UDP between two hosts is passed over. */
+  take(frame: Frame, at: number): Flow<Reading> | undefined {
+    if (frame.transport !== 'tcp' && frame.transport !== 'udp') return undefined;
     const low =
       frame.source < frame.destination ||
       (frame.source === frame.destination && frame.sourcePort <= frame.destinationPort);
@@ -95,7 +121,7 @@ export class FlowTable<Reading> {
     }
     if (flow === undefined) {
       const opened = this.#open(frame, at);
-      if (opened === undefined) return;
+      if (opened === undefined) return undefined;
       flow = opened;
       if (syn) flow.syn = frame.sequence;
       this.#flows.set(key, flow);
@@ -108,8 +134,11 @@ export class FlowTable<Reading> {
     const client = flow.ends[0];
     const from: Side = frame.source === client.address && frame.sourcePort === client.port ? 0 : 1;
     flow.ends[from].mac = frame.sourceMac;
+    flow.from = from;
+    flow.bytes[from] += frame.payloadEnd + frame.payloadMissing - frame.payloadStart;
     if (frame.transport === 'tcp') this.#tcp(flow, from, frame, at);
     else this.#udp(flow, from, at);
+    return flow;
   }
 
   /** Forget flows that were silent for long. */
@@ -174,6 +203,7 @@ export class FlowTable<Reading> {
   #remove(key: string, flow: Flow<Reading>): void {
     this.#close(flow);
     this.#flows.delete(key);
+    this.#listener.removed?.(flow);
   }
 
   #makeRoom(): void {

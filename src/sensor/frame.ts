@@ -54,6 +54,8 @@ export class Frame {
   payloadMissing = 0;
   /** Address that the source MAC says is its own, by ARP or neighbour discovery; '' when it said none. */
   claim = '';
+  /** An ARP request or reply; whom it asks for, or tells, is in `destination`. */
+  arp: 'none' | 'request' | 'reply' = 'none';
   /** The frame or packet that this one carries for others. */
   inner: Inner | undefined;
   weird: string | undefined;
@@ -80,6 +82,7 @@ export class Frame {
     this.payloadEnd = bytes.length;
     this.payloadMissing = 0;
     this.claim = '';
+    this.arp = 'none';
     this.inner = undefined;
     this.weird = undefined;
     this.weirdOffset = 0;
@@ -229,6 +232,8 @@ export class Frame {
     if (this.#mac(at + 8) !== this.sourceMac) return this.#weird('arp_sender_mismatch', at + 8);
     const sender = this.#address4(at + 14);
     if (isUnicast(sender)) this.claim = sender;
+    this.arp = this.#u16(at + 6) === 1 ? 'request' : 'reply';
+    this.destination = this.#address4(at + 24);
   }
 
   #ipv4(at: number): void {

@@ -56,10 +56,14 @@ export class Host {
   reported = -Infinity;
   /** Counts what was learnt. */
   learnt = 0;
+  /** `learnt` when it was last judged (`behaviour.ts`). */
+  judged = -1;
   /** SYNs that it sent. */
   syns = 0;
-  /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent. */
+  /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent; or it is answered. */
   known = false;
+  /** Somebody answers it: it isn't merely a sender's invention. */
+  talked = false;
   #identity: { readonly learnt: number; readonly value: Identity } | undefined;
 
   constructor(mac: number, vendor: string | undefined, at: number) {
@@ -67,6 +71,21 @@ export class Host {
     this.vendor = vendor;
     this.first = at;
     this.last = at;
+  }
+
+  /**
+   * Enough is known for a row of the inventory: it talks with somebody, or says what it is in more than requests for
+   * an address, which anyone can send in anyone's name.
+   */
+  get established(): boolean {
+    if (this.talked || this.services.size > 0) return true;
+    let dhcp = false;
+    for (const row of this.evidence.values()) {
+      if (row.protocol === 'dhcp' || row.protocol === 'dhcpv6') dhcp = true;
+      else if (row.protocol !== 'tcp') return true;
+    }
+    // It uses the address that it asked for.
+    return dhcp && this.addresses.size > 0;
   }
 
   /** The host as `control` gets it; undefined for a host without a MAC. */
@@ -143,8 +162,9 @@ export class HostTable {
   readonly #vendorOf: VendorOf;
   #own: ReadonlySet<number>;
   readonly #capacity: number;
-  /** Rows that had to go because the table was full. */
+  /** Rows that had to go because the table was full, and rows ever made. */
   evicted = 0;
+  created = 0;
 
   constructor(options: HostTableOptions) {
     this.#vendorOf = options.vendorOf;
@@ -199,6 +219,15 @@ export class HostTable {
     return mac === NO_MAC ? undefined : (this.#known.get(mac) ?? this.#plain.get(mac));
   }
 
+  /** The card was answered. */
+  talks(mac: number): void {
+    const host = this.card(mac);
+    if (host === undefined || host.talked) return;
+    host.talked = true;
+    host.changed = true;
+    this.#promote(host);
+  }
+
   /** A port of the host answers; `protocol` when its content told what it speaks. */
   service(host: Host, transport: 'tcp' | 'udp', port: number, protocol?: string): void {
     const key = `${transport}/${port}`;
@@ -250,6 +279,7 @@ export class HostTable {
     if (host === undefined) {
       if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
       host = new Host(mac, this.#vendorOf(mac), at);
+      this.created++;
       if (this.size >= this.#capacity) this.#makeRoom();
       this.#plain.set(key, host);
       return host;
@@ -267,6 +297,10 @@ export class HostTable {
   #learnt(host: Host): void {
     host.learnt++;
     host.changed = true;
+    this.#promote(host);
+  }
+
+  #promote(host: Host): void {
     if (host.known) return;
     host.known = true;
     const key = keyOf(host);

@@ -84,6 +84,8 @@ const HEAD = 128;
 
 export interface Reading {
   conversation: Conversation | undefined;
+  /** What the flow speaks, once its content told. */
+  protocol: string | undefined;
   /** First bytes of each direction while no protocol is sure. */
   heads: [Uint8Array | undefined, Uint8Array | undefined];
 }
@@ -91,11 +93,17 @@ export interface Reading {
 export class Identifier implements FlowListener<Reading> {
   readonly #hosts: HostTable;
   readonly #weird: (name: string) => void;
+  readonly #removed: ((flow: Flow<Reading>) => void) | undefined;
   #held = 0;
 
-  constructor(hosts: HostTable, weird: (name: string) => void) {
+  constructor(hosts: HostTable, weird: (name: string) => void, removed?: (flow: Flow<Reading>) => void) {
     this.#hosts = hosts;
     this.#weird = weird;
+    this.#removed = removed;
+  }
+
+  removed(flow: Flow<Reading>): void {
+    this.#removed?.(flow);
   }
 
   /** Bytes that conversations keep, all together. */
@@ -110,7 +118,7 @@ export class Identifier implements FlowListener<Reading> {
 
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean {
     if (flow.reading === undefined) {
-      flow.reading = { conversation: undefined, heads: [undefined, undefined] };
+      flow.reading = { conversation: undefined, protocol: undefined, heads: [undefined, undefined] };
       this.#destination(flow, at);
     }
     const reading = flow.reading;
@@ -122,6 +130,7 @@ export class Identifier implements FlowListener<Reading> {
     for (const protocol of byStart[bytes[0] ?? 0] ?? protocols) {
       const answer = protocol.recognize(bytes);
       if (answer === 'yes') {
+        reading.protocol = protocol.name;
         reading.conversation = protocol.converse(this.#speaker(flow, protocol.name));
         return reading.conversation.push(from, bytes, at);
       }
@@ -166,6 +175,7 @@ export class Identifier implements FlowListener<Reading> {
         if (host !== undefined && value !== undefined) this.#hosts.say(host, protocol, field, value, at);
       },
       serves: (side) => {
+        if (flow.reading !== undefined) flow.reading.protocol = protocol;
         const host = this.#about(flow, side);
         if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
       },

@@ -3,6 +3,7 @@
  *
  *   frame → Frame.decode → HostTable.see → FlowTable.take → Identifier → HostTable.say, .service
  *                                        → Announcements ↗
+ *                                        → Behaviour → findings, baselines
  *
  * A frame that carries another is seen twice: as itself, and as what is inside.
  *
@@ -11,6 +12,8 @@
  */
 import { synShape, synText } from '../protocol/tcp/message.ts';
 import { Announcements } from './announcement.ts';
+import { Behaviour } from './behaviour.ts';
+import type { BehaviourOptions } from './behaviour.ts';
 import { walkBatch } from './capture-batch.ts';
 import { limits, linkType, tcpFlag } from './constants.ts';
 import { FlowTable } from './flow.ts';
@@ -27,6 +30,7 @@ export interface SensorOptions {
   readonly systemOf?: SystemOf | undefined;
   /** The gateway's own cards, which are not listed. */
   readonly own?: ReadonlySet<number>;
+  readonly behaviour?: BehaviourOptions;
   /** Smaller tables, for tests. */
   readonly hosts?: number;
   readonly flows?: number;
@@ -45,6 +49,7 @@ const SYNS = 16;
 export class Sensor {
   readonly hosts: HostTable;
   readonly flows: FlowTable<Reading>;
+  readonly behaviour: Behaviour;
   readonly counters: SensorCounters = { frames: 0, bytes: 0, fragments: 0 };
   /** How often each weird was met. The names are the decoders' own, so the map is as small as their list. */
   readonly weirds = new Map<string, number>();
@@ -60,7 +65,13 @@ export class Sensor {
     this.#systemOf = options.systemOf;
     const capacity = options.hosts ?? limits.HOSTS;
     this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
-    this.#identifier = new Identifier(this.hosts, (name) => this.weird(name));
+    const behaviour = new Behaviour(this.hosts, options.behaviour);
+    this.behaviour = behaviour;
+    this.#identifier = new Identifier(
+      this.hosts,
+      (name) => this.weird(name),
+      (flow) => behaviour.removed(flow),
+    );
     this.#announcements = new Announcements(this.hosts, (name) => this.weird(name));
     this.flows = new FlowTable(this.#identifier, options.flows ?? limits.FLOWS);
   }
@@ -84,7 +95,13 @@ export class Sensor {
     if (at - this.#expired > EXPIRE_MS || at < this.#expired) {
       this.#expired = at;
       this.flows.expire(at);
+      this.behaviour.sweep(at, this.flows.all());
     }
+  }
+
+  /** No more comes for now: what is known of flows under way counts. */
+  settle(at: number): void {
+    this.behaviour.sweep(at, this.flows.all(), true);
   }
 
   #observe(frame: Frame, at: number): void {
@@ -92,8 +109,9 @@ export class Sensor {
     if (frame.weird !== undefined) this.weird(frame.weird);
     this.hosts.see(frame, at);
     if (frame.transport === 'tcp' && (frame.tcpFlags & tcpFlag.SYN) !== 0) this.#stack(frame, at);
-    this.flows.take(frame, at);
+    const flow = this.flows.take(frame, at);
     this.#announcements.take(frame, at);
+    this.behaviour.frame(frame, flow, at);
   }
 
   /** What a SYN tells of its sender's system. */

@@ -1,0 +1,343 @@
+/**
+ * The baselines of all devices: what is learnt while a device is new, and then what is not as it was.
+ *
+ *   learning   `days` of the calendar and at least three on which it was seen: nothing is held against it
+ *   then       a peer, a service, an address outside that it never had: a finding, once, with a count
+ *   rolling    what goes on for three days is normal from then on, what isn't seen for 90 is forgotten
+ *   frozen     nothing becomes normal by itself
+ *
+ * Bounded by `DEVICES` and `ENTRIES_ALL`; the device unseen for longest gives way. It reads no file: `kept` and
+ * `restore` are for whoever keeps it over a restart.
+ */
+import { z } from 'zod';
+import type { BaselineFlow } from '../../wire/finding.ts';
+import type { Host } from '../host.ts';
+import type { Findings } from '../findings/findings.ts';
+import { DAY_MS, DeviceBaseline, ENTRIES, entryKey, flowOf } from './device.ts';
+import type { Entry, KeptDevice } from './device.ts';
+
+export const DEVICES = 4096;
+export const ENTRIES_ALL = 40_000;
+const FORGET_MS = 90 * DAY_MS;
+const ROLL_DAYS = 3;
+/** A service with so many learnt users is everyone's. */
+const EVERYONE = 16;
+const MEGABYTE = 1_000_000;
+/** What a day may bring before it can be too much, by protocol. */
+const floors: Readonly<Record<string, number>> = { dicom: 200 * MEGABYTE, hl7: 5 * MEGABYTE };
+const OUTSIDE_FLOOR = 50 * MEGABYTE;
+const FLOOR = 1000 * MEGABYTE;
+const BULK = 3;
+const VOLUME = 10;
+
+export interface BaselineRules {
+  readonly days: number;
+  readonly mode: 'rolling' | 'frozen';
+}
+
+/** What one account of a flow says of a device. */
+export interface Conduct {
+  readonly role: 'client' | 'server';
+  readonly peer: string;
+  readonly address: string;
+  readonly outside: boolean;
+  readonly transport: 'tcp' | 'udp';
+  readonly port: number;
+  readonly protocol: string | undefined;
+  readonly out: number;
+  readonly in: number;
+  /** It is counted for the first time. */
+  readonly fresh: boolean;
+}
+
+const whole = z.number().int().nonnegative();
+const keptEntry = z.object({
+  role: z.enum(['client', 'server']),
+  peer: z.string().max(64),
+  address: z.string().max(64),
+  outside: z.boolean(),
+  transport: z.enum(['tcp', 'udp']),
+  port: whole.max(65_535),
+  protocol: z.string().max(32).optional(),
+  first: z.number(),
+  last: z.number(),
+  flows: whole,
+  out: whole,
+  in: whole,
+  day: z.number().int(),
+  dayOut: whole,
+  most: whole,
+  days: whole,
+  learnt: z.boolean(),
+});
+const keptDevice = z.object({
+  mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+  started: z.number(),
+  last: z.number(),
+  days: whole,
+  day: z.number().int(),
+  gap: z.number().nonnegative(),
+  hours: z.array(whole).length(24),
+  wide: z.boolean(),
+  entries: z.array(keptEntry).max(ENTRIES),
+  versions: z
+    .array(z.tuple([z.string().max(64), z.array(z.tuple([z.string().max(128), z.number()])).max(8)]))
+    .max(8),
+});
+
+export class Baselines {
+  readonly #rules: BaselineRules;
+  readonly #findings: Findings;
+  readonly #devices = new Map<string, DeviceBaseline>();
+  #entries = 0;
+
+  constructor(rules: BaselineRules, findings: Findings) {
+    this.#rules = rules;
+    this.#findings = findings;
+  }
+
+  get size(): number {
+    return this.#devices.size;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  device(mac: string): DeviceBaseline | undefined {
+    return this.#devices.get(mac);
+  }
+
+  /** A device was seen doing something. */
+  note(mac: string, host: Host, conduct: Conduct, at: number): void {
+    const device = this.#device(mac, at);
+    const learning = device.learning(at, this.#rules.days);
+    if (conduct.out > 0 && device.seen(at) && !learning && device.days >= 7) {
+      const hour = new Date(at).getUTCHours();
+      const evidence = `active at ${hour}:00 UTC, never before between ${(hour + 23) % 24}:00 and ${(hour + 2) % 24}:00`;
+      this.#findings.raise({ kind: 'unusual-hours', about: host, key: `${hour}`, evidence, at });
+    }
+    const entry = this.#entry(device, conduct, at, learning, host);
+    if (entry === undefined) return;
+    entry.address = conduct.address;
+    if (conduct.protocol !== undefined) entry.protocol = conduct.protocol;
+    entry.last = Math.max(entry.last, at);
+    if (conduct.fresh) entry.flows++;
+    entry.out += conduct.out;
+    entry.in += conduct.in;
+    this.#today(entry, at);
+    entry.dayOut += conduct.out;
+    device.dirty.add(entry);
+    if (learning) return;
+    if (!entry.learnt && this.#rules.mode === 'rolling' && entry.days > ROLL_DAYS) entry.learnt = true;
+    this.#volume(entry, host, at);
+  }
+
+  /** The host was heard, whatever it said. */
+  heard(mac: string, at: number): DeviceBaseline | undefined {
+    const device = this.#devices.get(mac);
+    if (device === undefined || at <= device.last) return device;
+    device.seen(at);
+    device.vanished = false;
+    return device;
+  }
+
+  /** Devices that were always there and are silent now; what nobody saw for long is forgotten. */
+  sweep(at: number, known: (mac: string) => Host | undefined): void {
+    for (const [mac, device] of this.#devices) {
+      const silent = at - device.last;
+      if (silent > FORGET_MS) {
+        this.#forget(mac, device);
+        continue;
+      }
+      if (!device.vanished && silent > Math.max(DAY_MS, 3 * device.gap) && this.#steady(device)) {
+        device.vanished = true;
+        const hours = Math.round(silent / 3_600_000);
+        const evidence = `silent for ${hours} h; before, never longer than ${Math.max(1, Math.round(device.gap / 3_600_000))} h`;
+        const about = known(mac) ?? Number.parseInt(mac.replaceAll(':', ''), 16);
+        this.#findings.raise({ kind: 'device-vanished', about, key: 'silent', evidence, at });
+      }
+      if (this.#rules.mode !== 'rolling') continue;
+      for (const [key, entry] of device.entries) {
+        if (at - entry.last <= FORGET_MS) continue;
+        device.entries.delete(key);
+        device.dirty.delete(entry);
+        this.#entries--;
+      }
+    }
+  }
+
+  /** Rows to tell, at most `limit`. */
+  due(limit: number): { readonly flows: BaselineFlow[]; readonly taken: () => void } {
+    const rows: [DeviceBaseline, Entry][] = [];
+    for (const device of this.#devices.values()) {
+      for (const entry of device.dirty) {
+        if (rows.length === limit) break;
+        rows.push([device, entry]);
+      }
+      if (rows.length === limit) break;
+    }
+    return {
+      flows: rows.map(([device, entry]) => flowOf(device, entry)),
+      taken: () => {
+        for (const [device, entry] of rows) device.dirty.delete(entry);
+      },
+    };
+  }
+
+  flows(): BaselineFlow[] {
+    return [...this.#devices.values()].flatMap((device) =>
+      [...device.entries.values()].map((entry) => flowOf(device, entry)),
+    );
+  }
+
+  reconnected(): void {
+    for (const device of this.#devices.values())
+      for (const entry of device.entries.values()) device.dirty.add(entry);
+  }
+
+  kept(): KeptDevice[] {
+    return [...this.#devices.values()].map((device) => device.kept());
+  }
+
+  /** Take back what was kept; rows that aren't in order are left out. The silence of the sensor isn't the devices'. */
+  restore(rows: readonly unknown[], at: number): void {
+    for (const row of rows) {
+      const parsed = keptDevice.safeParse(row);
+      if (!parsed.success || this.#devices.size >= DEVICES) continue;
+      const { mac, started, days, day, gap, hours, wide, entries, versions } = parsed.data;
+      if (this.#entries + entries.length > ENTRIES_ALL || this.#devices.has(mac)) continue;
+      const device = new DeviceBaseline(mac, at);
+      Object.assign(device, { started: Math.min(started, at), days, day, gap, wide });
+      hours.forEach((count, i) => {
+        device.hours[i] = count;
+      });
+      for (const { protocol, ...entry } of entries)
+        device.entries.set(entryKey(entry), { ...entry, ...(protocol === undefined ? {} : { protocol }) });
+      for (const [field, values] of versions) device.versions.set(field, new Map(values));
+      this.#entries += device.entries.size;
+      this.#devices.set(mac, device);
+    }
+  }
+
+  #device(mac: string, at: number): DeviceBaseline {
+    let device = this.#devices.get(mac);
+    if (device !== undefined) return device;
+    if (this.#devices.size >= DEVICES) this.#makeRoom();
+    device = new DeviceBaseline(mac, at);
+    this.#devices.set(mac, device);
+    return device;
+  }
+
+  #entry(
+    device: DeviceBaseline,
+    conduct: Conduct,
+    at: number,
+    learning: boolean,
+    host: Host,
+  ): Entry | undefined {
+    const key = entryKey(conduct);
+    let entry = device.entries.get(key);
+    if (entry === undefined) {
+      const news = learning ? undefined : this.#news(device, conduct);
+      if (device.entries.size >= ENTRIES) device.wide = true;
+      else if (this.#entries < ENTRIES_ALL) {
+        const { role, peer, address, outside, transport, port, protocol } = conduct;
+        entry = {
+          role,
+          peer,
+          address,
+          outside,
+          transport,
+          port,
+          ...(protocol === undefined ? {} : { protocol }),
+          first: at,
+          last: at,
+          flows: 0,
+          out: 0,
+          in: 0,
+          day: -1,
+          dayOut: 0,
+          most: 0,
+          days: 0,
+          learnt: learning || news === undefined,
+        };
+        device.entries.set(key, entry);
+        this.#entries++;
+      }
+      if (news !== undefined) this.#raise(news, conduct, host, at);
+      return entry;
+    }
+    if (!entry.learnt && !learning && conduct.fresh) {
+      const news = this.#news(device, conduct);
+      if (news !== undefined) this.#raise(news, conduct, host, at);
+    }
+    return entry;
+  }
+
+  /** What a row that wasn't learnt is news of; undefined where that tells nothing. */
+  #news(device: DeviceBaseline, c: Conduct): 'new-peer' | 'new-service' | 'dials-out' | undefined {
+    let users = 0;
+    let offered = false;
+    let met = false;
+    for (const e of device.entries.values()) {
+      if (!e.learnt) continue;
+      if (e.role === c.role && e.transport === c.transport && e.port === c.port) {
+        offered = true;
+        users++;
+      }
+      if (e.peer === c.peer) met = true;
+    }
+    if (c.role === 'server' && !offered) return 'new-service';
+    if (device.wide || users >= EVERYONE) return undefined;
+    if (c.role === 'client' && c.outside && !met) return 'dials-out';
+    // An answer on a port that differs each time (FTP's data, RPC) to one who is known is no news.
+    return met && c.port === 0 ? undefined : 'new-peer';
+  }
+
+  #raise(kind: 'new-peer' | 'new-service' | 'dials-out', c: Conduct, host: Host, at: number): void {
+    const service = `${c.transport}/${c.port === 0 ? 'dynamic' : c.port}${c.protocol === undefined ? '' : ` ${c.protocol}`}`;
+    const evidence =
+      c.role === 'server' ? `answers ${c.address} on ${service}` : `uses ${service} of ${c.address}`;
+    const key = kind === 'new-service' ? service : `${c.peer} ${service}`;
+    this.#findings.raise({ kind, about: host, key, evidence, at });
+  }
+
+  #today(entry: Entry, at: number): void {
+    const day = Math.floor(at / DAY_MS);
+    if (entry.day === day) return;
+    entry.most = Math.max(entry.most, entry.dayOut);
+    entry.day = day;
+    entry.dayOut = 0;
+    entry.days++;
+  }
+
+  #volume(entry: Entry, host: Host, at: number): void {
+    const { protocol, outside, dayOut, most } = entry;
+    const export_ = outside || (protocol !== undefined && floors[protocol] !== undefined);
+    const floor = floors[protocol ?? ''] ?? (outside ? OUTSIDE_FLOOR : FLOOR);
+    if (dayOut <= Math.max(floor, (export_ ? BULK : VOLUME) * most)) return;
+    const what = protocol ?? `${entry.transport}/${entry.port}`;
+    const evidence = `${Math.round(dayOut / MEGABYTE)} MB of ${what} to ${entry.address} in a day; the most before was ${Math.round(most / MEGABYTE)} MB`;
+    const kind = export_ ? 'bulk-export' : 'unusual-volume';
+    this.#findings.raise({ kind, about: host, key: `${entry.peer} ${what}`, evidence, at });
+  }
+
+  /** There on most days since it came. */
+  #steady(device: DeviceBaseline): boolean {
+    const days = (device.last - device.started) / DAY_MS;
+    return days >= this.#rules.days && device.days >= 0.8 * days && device.entries.size > 0;
+  }
+
+  #forget(mac: string, device: DeviceBaseline): void {
+    this.#entries -= device.entries.size;
+    this.#devices.delete(mac);
+  }
+
+  #makeRoom(): void {
+    let oldest: DeviceBaseline | undefined;
+    for (const device of this.#devices.values())
+      if (oldest === undefined || device.last < oldest.last) oldest = device;
+    if (oldest !== undefined) this.#forget(oldest.mac, oldest);
+  }
+}

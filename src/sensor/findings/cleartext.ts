@@ -1,0 +1,114 @@
+/**
+ * Logins without encryption: FTP and POP3 (RFC 959, RFC 1939), Telnet, HTTP Basic (RFC 7617), LDAP simple bind (RFC 4511
+ * section 4.2), MQTT with a password (OASIS MQTT 3.1.1 section 3.1), SNMP v1 and v2c communities (RFC 3584 section 5).
+ *
+ * That there was one is the finding, held against the end that takes it. The secret itself is compared with two
+ * famous defaults where that is possible and goes nowhere.
+ */
+import { mark, saysAt } from './content.ts';
+import type { ContentRule, Look } from './content.ts';
+
+/** The server end: known, or the lower port. */
+const server = ({ flow }: Look): 0 | 1 => (flow.opened || flow.ends[1].port <= flow.ends[0].port ? 1 : 0);
+
+function said(look: Look, protocol: string, evidence: string): void {
+  if (look.has(mark.said)) return;
+  look.set(mark.said);
+  const side = server(look);
+  look.raise(side, 'cleartext-credentials', `${protocol} ${look.flow.ends[side].port}`, evidence);
+}
+
+/** USER and PASS lines after a greeting. */
+const commands: ContentRule = (look) => {
+  const { bytes, from } = look;
+  if (from === server(look)) {
+    if (saysAt(bytes, 0, '220') || saysAt(bytes, 0, '+OK')) look.set(mark.greeted);
+    return;
+  }
+  if (!look.has(mark.greeted)) return;
+  if (saysAt(bytes, 0, 'USER ANONYMOUS') || saysAt(bytes, 0, 'USER FTP\r')) look.set(mark.anonymous);
+  else if (saysAt(bytes, 0, 'USER ')) look.clear(mark.anonymous);
+  else if (saysAt(bytes, 0, 'PASS ') && bytes.length > 7 && !look.has(mark.anonymous))
+    said(look, look.protocol === 'ftp' ? 'ftp' : 'user-pass', 'a password in clear by a PASS command');
+};
+
+const telnet: ContentRule = (look) => {
+  const { bytes, from, protocol } = look;
+  if (protocol !== 'telnet') return;
+  if (from === server(look)) {
+    const prompt = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 512)).toString(
+      'latin1',
+    );
+    if (/pass(word|code) ?:/i.test(prompt)) look.set(mark.asked);
+  } else if (look.has(mark.asked) && bytes[0] !== 0xff)
+    said(look, 'telnet', 'a password was asked for and typed over telnet');
+};
+
+const HEADERS = 4096;
+const http: ContentRule = (look) => {
+  const { bytes, protocol, from } = look;
+  if (protocol !== 'http' || from === server(look)) return;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEADERS)).toString(
+    'latin1',
+  );
+  const head = text.split('\r\n\r\n', 1)[0] ?? '';
+  if (/\r\nauthorization: *basic +[a-z0-9+/]/i.test(head))
+    said(look, 'http', 'a password in clear by HTTP Basic');
+};
+
+/** SEQUENCE · messageID INTEGER · [APPLICATION 0] { version INTEGER · name OCTET STRING · [0] password }. */
+const ldap: ContentRule = (look) => {
+  const { bytes, flow } = look;
+  if (flow.transport !== 'tcp' || bytes[0] !== 0x30 || look.has(mark.said)) return;
+  let at = 2 + lengthOctets(bytes, 1);
+  if (bytes[at] !== 0x02) return;
+  at += 2 + (bytes[at + 1] ?? 0);
+  if (bytes[at] !== 0x60) return;
+  at += 2 + lengthOctets(bytes, at + 1);
+  if (bytes[at] !== 0x02 || bytes[at + 1] !== 1) return;
+  at += 3;
+  const name = bytes[at + 1] ?? 0;
+  if (bytes[at] !== 0x04 || name === 0 || name > 127) return;
+  at += 2 + name;
+  if (bytes[at] === 0x80 && (bytes[at + 1] ?? 0) > 0)
+    said(look, 'ldap', 'a password in clear by an LDAP simple bind');
+};
+
+/** Octets of a BER length after its first. */
+const lengthOctets = (bytes: Uint8Array, at: number): number => {
+  const first = bytes[at] ?? 0;
+  return first < 0x80 ? 0 : Math.min(4, first & 0x7f);
+};
+
+/** CONNECT with the password flag. */
+const mqtt: ContentRule = (look) => {
+  const { bytes, flow } = look;
+  if (flow.transport !== 'tcp' || bytes[0] !== 0x10) return;
+  const at = (bytes[1] ?? 0) < 0x80 ? 2 : 3;
+  if (!saysAt(bytes, at + 2, 'MQTT') || bytes[at + 6] === undefined) return;
+  if (((bytes[at + 7] ?? 0) & 0x40) !== 0) said(look, 'mqtt', 'a password in clear in an MQTT connect');
+};
+
+/** SEQUENCE · version 0 or 1 · community · a PDU. Answered ones alone: what nobody accepts is no login. */
+const snmp: ContentRule = (look) => {
+  const { bytes, flow, from } = look;
+  if (flow.transport !== 'udp' || bytes[0] !== 0x30 || look.has(mark.said)) return;
+  if (flow.ends[0].port !== 161 && flow.ends[1].port !== 161) return;
+  const at = 2 + lengthOctets(bytes, 1);
+  const version = bytes[at + 2] ?? 9;
+  if (bytes[at] !== 0x02 || bytes[at + 1] !== 1 || version > 1 || bytes[at + 3] !== 0x04) return;
+  const length = bytes[at + 4] ?? 0;
+  // GetResponse: the agent took it.
+  if (length === 0 || length > 64 || bytes[at + 5 + length] !== 0xa2) return;
+  const community = bytes.subarray(at + 5, at + 5 + length);
+  const name = version === 0 ? 'SNMPv1' : 'SNMPv2c';
+  look.set(mark.said);
+  const isDefault = ['PUBLIC', 'PRIVATE'].some(
+    (each) => each.length === length && saysAt(community, 0, each),
+  );
+  if (isDefault) look.raise(from, 'default-credentials', 'snmp', `${name} with a default community`);
+  else look.raise(from, 'cleartext-credentials', 'snmp', `${name}: its community is a password in clear`);
+};
+
+export const cleartextRules: readonly ContentRule[] = [commands, telnet, http, ldap, mqtt];
+export const cleartextDatagramRules: readonly ContentRule[] = [snmp];
