@@ -2,9 +2,13 @@
  * The sensor process: a capture ring on each configured interface, `sensor/` behind it, and what it learns to
  * `control`. Holds CAP_NET_RAW and nothing worth stealing; it opens no port, resolves no name and has no
  * code that could send a frame.
+ *
+ * What is normal for each device is kept in `${stateDir}/sensor/baseline.json`, written whole beside and renamed. Lost,
+ * devices are learnt again.
  */
-import { readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { connect } from '../ipc/client.ts';
 import { addon } from '../platform/addon.ts';
 import { socketPath } from '../platform/config.ts';
@@ -27,6 +31,8 @@ const TICK_MS = 250;
 /** How often the gateway's own cards are looked up again. */
 const OWN_MS = 60_000;
 const STOP_NOTE_MS = 2_000;
+/** How often baselines are written. */
+const KEEP_MS = 300_000;
 
 /** MAC addresses of this machine's cards that have an IP address: the only ones that send. */
 function ownMacs(): Set<number> {
@@ -47,6 +53,20 @@ async function installedSystems(): Promise<SystemOf | undefined> {
   }
 }
 
+/** Replace the file by one that is whole: a power cut leaves the old one or the new one. */
+async function replaceFile(folder: string, name: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const beside = join(folder, `${name}.new`);
+  const file = await open(beside, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, join(folder, name));
+}
+
 runProcess('sensor', async (context) => {
   const { config, log, clock } = context;
   const audit = connect({ path: socketPath(config, 'audit'), verbs: auditVerbs, pushes: auditPushes, log });
@@ -58,8 +78,30 @@ runProcess('sensor', async (context) => {
     }
   };
 
-  const { interfaces } = config.sensor;
-  const sensor = new Sensor({ vendorOf: await loadVendors(), systemOf: await installedSystems() });
+  const { interfaces, baseline, prefixes } = config.sensor;
+  const sensor = new Sensor({
+    vendorOf: await loadVendors(),
+    systemOf: await installedSystems(),
+    behaviour: { baseline, prefixes: [...prefixes, config.overlay.prefix] },
+  });
+  const folder = join(config.stateDir, 'sensor');
+  try {
+    sensor.behaviour.restore(JSON.parse(await readFile(join(folder, 'baseline.json'), 'utf8')), clock.now());
+  } catch (err) {
+    // None yet, or one that was damaged: devices are learnt anew.
+    log.info({ err }, 'no baselines were read');
+  }
+  let keeping: Promise<void> = Promise.resolve();
+  const keep = (): Promise<void> => {
+    keeping = keeping.then(async () => {
+      try {
+        await replaceFile(folder, 'baseline.json', JSON.stringify(sensor.behaviour.kept()));
+      } catch (err) {
+        log.warn({ err }, 'baselines were not written');
+      }
+    });
+    return keeping;
+  };
   const health = new SensorHealth(interfaces, clock.now());
   const reporter = new Reporter(
     sensor.hosts,
@@ -72,6 +114,7 @@ runProcess('sensor', async (context) => {
         throw err;
       }
     },
+    sensor.behaviour,
   );
 
   // Not before what it tells exists: loading the vendors takes longer than connecting.
@@ -96,11 +139,17 @@ runProcess('sensor', async (context) => {
   });
 
   let ownAt = -Infinity;
+  let keptAt = clock.now();
   const tick = (): void => {
     const at = clock.now();
     if (at - ownAt >= OWN_MS) {
       sensor.hosts.setOwn(ownMacs());
       ownAt = at;
+    }
+    sensor.idle(at);
+    if (at - keptAt >= KEEP_MS || at < keptAt) {
+      keptAt = at;
+      void keep();
     }
     try {
       captures.tick(at);
@@ -132,6 +181,8 @@ runProcess('sensor', async (context) => {
   return async () => {
     clearInterval(ticker);
     captures.close();
+    sensor.settle(clock.now());
+    await keep();
     const body = { process: 'sensor', reason: 'stopped in good order' } as const;
     await note({ kind: 'process.stop', at: clock.now(), origin: 'sensor', body }, STOP_NOTE_MS);
     control.close();

@@ -92,11 +92,15 @@ export class Sensor {
       link = frame.inner.link;
       bytes = bytes.subarray(frame.inner.start, frame.inner.end);
     }
-    if (at - this.#expired > EXPIRE_MS || at < this.#expired) {
-      this.#expired = at;
-      this.flows.expire(at);
-      this.behaviour.sweep(at, this.flows.all());
-    }
+    this.idle(at);
+  }
+
+  /** Time passes, with frames or without. */
+  idle(at: number): void {
+    if (at - this.#expired <= EXPIRE_MS && at >= this.#expired) return;
+    this.#expired = at;
+    this.flows.expire(at);
+    this.behaviour.sweep(at, this.flows.all());
   }
 
   /** No more comes for now: what is known of flows under way counts. */

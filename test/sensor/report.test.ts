@@ -36,6 +36,7 @@ function bench(): {
     const ip = `10.0.${n >> 8}.${n & 255}`;
     frame.decode(linkType.ETHERNET, wire.ethernet(mac, mac, 0x806, wire.arp(1, mac, ip, '10.0.0.99')));
     hosts.see(frame, at);
+    hosts.talks(frame.sourceMac);
   };
   return { hosts, batches, reporter, see, state };
 }
