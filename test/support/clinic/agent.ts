@@ -17,6 +17,8 @@ export class AgentConnection {
   readonly id: string;
   readonly #agent: Agent;
   received = Buffer.alloc(0);
+  /** When the last of it came, by `performance.now()`. */
+  receivedAt = 0;
   opened = false;
   ended = false;
   closed = false;
@@ -29,9 +31,10 @@ export class AgentConnection {
 
   take(report: Report): void {
     if (report.event === 'open') this.opened = true;
-    else if (report.event === 'data')
+    else if (report.event === 'data') {
       this.received = Buffer.concat([this.received, Buffer.from(report.bytes ?? '', 'base64')]);
-    else if (report.event === 'end') this.ended = true;
+      this.receivedAt = performance.now();
+    } else if (report.event === 'end') this.ended = true;
     else if (report.event === 'close') this.closed = true;
     else if (report.event === 'error') this.error = report.code ?? 'error';
   }

@@ -31,12 +31,13 @@ export function dicom(
   called: string,
   options: readonly string[] = [],
   files: readonly string[] = [],
+  onOutput?: (text: string) => void,
 ): Promise<Outcome> {
   const args = ['-v', '-to', '10', '-ta', '20', '-td', '20', '-aet', user.toUpperCase(), '-aec', called];
   return clinic.network.users[user].run(
     program,
     [...args, ...options, resource.address, String(resource.port), ...files],
-    { environment: { TCP_NODELAY: '1' }, timeoutMs: 40_000 },
+    { environment: { TCP_NODELAY: '1' }, timeoutMs: 40_000, ...(onOutput ? { onOutput } : {}) },
   );
 }
 

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly input?: string;
+  /** What it says, on either stream, as it says it. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /**
@@ -68,8 +70,14 @@ export class Namespace {
       env: { ...process.env, ...options.environment },
     });
     let [stdout, stderr, late] = ['', '', false];
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      options.onOutput?.(text);
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      options.onOutput?.(text);
+    });
     child.stdin?.on('error', () => undefined).end(options.input ?? '');
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
