@@ -46,6 +46,8 @@ export interface CircumstancesOptions {
   /** The address that the peer's tunnel packets come from now. */
   readonly outer: (peer: PeerId) => string | undefined;
   readonly exits: (occasion: Occasion) => ExitFacts;
+  /** 0 to 100: what the open findings against a device come to. */
+  readonly deviceRisk?: (device: string) => number;
 }
 
 export interface Party {
@@ -122,6 +124,7 @@ export class Circumstances {
     const risk = this.#until(facts.of('risk', user.id), earliest);
     const assigned = this.#until(facts.of('assignment', user.id), earliest);
     const authentication = this.#authentication(peer, data, earliest);
+    const deviceRisk = this.#options.deviceRisk?.(device.id) ?? 0;
     const { changesAt, ...exit } = exits({ ...(session ? { session } : {}), who, what, now });
     earliest.note(changesAt);
     const windows = data.windows.filter((each) => concerns(each, who) && covers(each, what));
@@ -153,6 +156,7 @@ export class Circumstances {
         ...(shift === undefined ? {} : { shift }),
         ...(authentication ? { authentication } : {}),
         ...(risk ? { risk: risk.score } : {}),
+        ...(deviceRisk > 0 ? { deviceRisk } : {}),
         windows: open.map((each) => each.name),
         exceptions: exceptions.map((each) => each.name),
         ...exit,

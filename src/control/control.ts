@@ -20,7 +20,7 @@ import { FactStore } from './facts.ts';
 import { FrontDesk } from './front-desk.ts';
 import { coreHandlers } from './handlers.ts';
 import { HealthList } from './health.ts';
-import { Inventory } from './inventory.ts';
+import { InventoryDesk } from './inventory-desk.ts';
 import { Journal } from './journal.ts';
 import { CLOCK_SET_MS, LiveGrants } from './live-grants.ts';
 import { Neighbours } from './neighbours.ts';
@@ -56,7 +56,7 @@ export class Control {
   readonly #directory: Directory;
   readonly #tunnel: TunnelView;
   readonly #registry: Registry;
-  readonly #inventory: Inventory;
+  readonly #inventory: InventoryDesk;
   readonly #endpoints: Endpoints;
   readonly #health: HealthList;
   readonly #ownHealth: OwnHealth;
@@ -84,10 +84,16 @@ export class Control {
     this.#directory = new Directory(config);
     this.#tunnel = new TunnelView(clock.monotonic());
     this.#registry = new Registry(config.broker.limits.sessions);
-    this.#inventory = new Inventory(this.#directory, store, clock);
     this.#endpoints = new Endpoints(this.#directory, store);
     this.#health = new HealthList(clock);
     this.#journal = new Journal(ports.audit, clock, ports.log, ports.emergency);
+    this.#inventory = new InventoryDesk({
+      ports,
+      store,
+      directory: this.#directory,
+      journal: this.#journal,
+      reconsider: (concerns) => this.#grants.reconsider(concerns),
+    });
     this.#simulation = new Simulation({ clock, journal: this.#journal, store, log: ports.log });
     this.#policy = sourceOf(config, ports, store);
     this.#ownHealth = new OwnHealth({
@@ -135,6 +141,7 @@ export class Control {
       siteId: config.site.id,
       outer: (peer) => this.#tunnel.outer(peer),
       exits: (occasion) => this.#front.facts(occasion),
+      deviceRisk: (device) => this.#inventory.risk(device),
     });
     const authorizer = new Authorizer({
       ports,
@@ -165,7 +172,7 @@ export class Control {
       ports,
       source: this.#policy,
       directory: this.#directory,
-      inventory: this.#inventory,
+      inventory: this.#inventory.inventory,
       grants: this.#grants,
       journal: this.#journal,
       health: this.#ownHealth,
@@ -188,6 +195,7 @@ export class Control {
         overview: () => this.overview(),
       }),
       ...this.#desk.handlers(),
+      ...this.#inventory.handlers(),
       ...this.#simulation.handlers(),
       ...reportHandlers(this.#reports),
       ...this.#front.handlers(),
@@ -248,9 +256,10 @@ export class Control {
       ...(set ? { policy: { revision: set.revision, policies: set.policies.size } } : {}),
       peers: [...this.#tunnel.peers],
       sessions: this.#registry.rows(),
-      devices: this.#inventory.rows(),
+      devices: this.#inventory.inventory.rows(),
       ...(head ? { audit: head } : {}),
       health: this.#health.list(),
+      findings: this.#inventory.findings.counts(),
     };
   }
 
@@ -259,7 +268,8 @@ export class Control {
   /** Once a second: ask, write down, tell. Resolves when the asking is over. */
   async tick(): Promise<void> {
     this.#sweep();
-    for (const event of this.#inventory.tick()) this.#journal.write('device.observed', event);
+    this.#inventory.tick();
+    for (const event of this.#inventory.inventory.tick()) this.#journal.write('device.observed', event);
     this.#endpoints.flush();
     this.#facts.flush();
     this.#simulation.tick();

@@ -5,7 +5,7 @@
 import type { Overview } from '../wire/messages.ts';
 import type { Clock } from '../wire/units.ts';
 import type { HealthList } from './health.ts';
-import type { Inventory } from './inventory.ts';
+import type { InventoryDesk } from './inventory-desk.ts';
 import type { LiveGrants } from './live-grants.ts';
 import type { Neighbours } from './neighbours.ts';
 import type { Caller, ControlHandlers } from './ports.ts';
@@ -27,7 +27,7 @@ export interface CoreHandlersOptions {
   readonly registry: Registry;
   readonly grants: LiveGrants;
   readonly health: HealthList;
-  readonly inventory: Inventory;
+  readonly inventory: Pick<InventoryDesk, 'observed'>;
   readonly overview: () => Overview;
 }
 
@@ -64,7 +64,7 @@ export function coreHandlers(options: CoreHandlersOptions): Pick<ControlHandlers
     'sensor.observed': (report, caller) => {
       neighbours.heard('sensor', caller);
       health.report('sensor', report.health);
-      inventory.observed(report.hosts);
+      inventory.observed(report);
       return {};
     },
     'operator.overview': overview,

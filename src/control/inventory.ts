@@ -1,5 +1,9 @@
 /**
- * The inventory: configured devices, matched by address with the hosts that the sensor saw. It survives a restart.
+ * The inventory: configured devices, matched by address with the hosts that the sensor saw. It survives a restart, of
+ * control and of the sensor: what a host said before the sensor began anew is kept beside what it says now.
+ *
+ * What lasts of a device, and what operators say of it, is its record (`device-records.ts`); their word stands in the
+ * place of what was seen, which is then what else was said.
  *
  * Bounded: at most MAX_HOSTS hosts with MAX_EVIDENCE pieces of evidence each. A host that isn't a configured
  * device gives way first, the one unseen for longest before others, so that made-up MAC addresses can push out each
@@ -11,11 +15,13 @@
  */
 import type { AuditBody } from '../wire/audit-event.ts';
 import type { DeviceConfig } from '../wire/config.ts';
+import type { DeviceRecord } from '../wire/device-record.ts';
 import type { DeviceRow } from '../wire/messages.ts';
 import { hostObservation } from '../wire/observation.ts';
-import type { HostObservation } from '../wire/observation.ts';
+import type { Evidence, HostObservation, IdentityAttribute, Service } from '../wire/observation.ts';
 import { between, minutes, seconds } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
+import type { DeviceRecords } from './device-records.ts';
 import type { Directory } from './directory.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -61,16 +67,74 @@ function clip(o: HostObservation): HostObservation {
   };
 }
 
+/** What a host said before, as far as it isn't said again: the present first. */
+function withEarlier(now: HostObservation, before: HostObservation | undefined): HostObservation {
+  if (before === undefined) return now;
+  const keyOf = ({ protocol, field, value }: Evidence): string => `${protocol} ${field} ${value}`;
+  const earlier = new Map(before.evidence.map((e) => [keyOf(e), e]));
+  const evidence = now.evidence.map((e) => {
+    const first = earlier.get(keyOf(e))?.first;
+    earlier.delete(keyOf(e));
+    return first === undefined ? e : { ...e, first: Math.min(first, e.first) };
+  });
+  const portOf = ({ transport, port }: Service): string => `${transport}/${port}`;
+  const ports = new Map(before.services.map((s) => [portOf(s), s]));
+  for (const each of now.services) ports.delete(portOf(each));
+  const told = new Set(now.identity?.map(({ attribute }) => attribute));
+  const identity = [
+    ...(now.identity ?? []),
+    ...(before.identity ?? []).filter((row) => !told.has(row.attribute)),
+  ];
+  return {
+    ...now,
+    evidence: [...evidence, ...earlier.values()],
+    services: [...now.services, ...ports.values()],
+    ...(identity.length === 0 ? {} : { identity }),
+  };
+}
+
+const attributes: ReadonlySet<string> = new Set(
+  hostObservation.shape.identity.unwrap().element.shape.attribute.options,
+);
+
+/** What operators say stands where what was seen stood. */
+function corrected(o: HostObservation, { said }: DeviceRecord): HostObservation {
+  const rows = new Map((o.identity ?? []).map((row) => [row.attribute as string, row]));
+  for (const [field, word] of Object.entries(said)) {
+    if (!attributes.has(field)) continue;
+    const attribute = field as IdentityAttribute['attribute'];
+    const seen = rows.get(field);
+    const others = [seen?.value, ...(seen?.conflicts ?? [])].filter(
+      (v) => v !== undefined && v !== word.value,
+    );
+    rows.set(field, {
+      attribute,
+      value: word.value,
+      because: `${word.by} said so on ${new Date(word.at).toISOString().slice(0, 10)}`,
+      conflicts: (others as string[]).slice(0, 8),
+    });
+  }
+  return rows.size === 0 ? o : { ...o, identity: [...rows.values()] };
+}
+
+/** What lasts of devices, and what is held against them. */
+export interface InventoryRecords {
+  readonly records: DeviceRecords;
+  readonly risk: (macs: ReadonlySet<string>) => number;
+}
+
 export class Inventory {
   readonly #directory: Directory;
   readonly #store: StateStore;
   readonly #clock: Clock;
   readonly #hosts = new Map<string, Host>();
   readonly #dropped = new Set<string>();
+  readonly #lasting: InventoryRecords | undefined;
   #tokens = BURST;
   #refilledAt: MonotonicMillis;
 
-  constructor(directory: Directory, store: StateStore, clock: Clock) {
+  constructor(directory: Directory, store: StateStore, clock: Clock, lasting?: InventoryRecords) {
+    this.#lasting = lasting;
     this.#directory = directory;
     this.#store = store;
     this.#clock = clock;
@@ -94,7 +158,9 @@ export class Inventory {
       const before = this.#hosts.get(reported.mac);
       // A sensor that started afresh has forgotten when it first saw the host.
       const first = Math.min(reported.first, before?.observation.first ?? reported.first);
-      const host = this.#keep(clip({ ...reported, first }), before?.told ?? '', true);
+      const merged = withEarlier({ ...reported, first }, before?.observation);
+      const host = this.#keep(clip(merged), before?.told ?? '', true);
+      this.#lasting?.records.observe(host.observation);
       if (before) host.writtenAt = before.writtenAt;
       if (before?.facts !== host.facts) news = true;
     }
@@ -106,6 +172,7 @@ export class Inventory {
   tick(): AuditBody<'device.observed'>[] {
     const now = this.#clock.monotonic();
     this.#save((host) => between(host.writtenAt, now) >= REWRITE);
+    this.#lasting?.records.save();
     const refills = Math.floor(between(this.#refilledAt, now) / REFILL);
     if (refills > 0) {
       this.#tokens = Math.min(BURST, this.#tokens + refills);
@@ -137,6 +204,7 @@ export class Inventory {
 
   /** Write everything, at the end. */
   flush(): void {
+    this.#lasting?.records.save();
     this.#save(() => true);
   }
 
@@ -162,16 +230,47 @@ export class Inventory {
       if (fits) room -= host.bytes;
       rows.push({
         device: { id, name, class: kind, unit },
-        ...(fits ? { observation: host.observation } : {}),
+        ...(fits ? this.#seen(host.observation) : {}),
       });
     }
     others.sort((a, b) => b.observation.last - a.observation.last);
     for (const { observation, bytes } of others) {
       room -= bytes;
       if (room < 0) break;
-      rows.push({ observation });
+      rows.push(this.#seen(observation));
     }
     return rows;
+  }
+
+  /** The cards that have the address of a configured device now. */
+  cardsOf(device: string): Set<string> {
+    const macs = new Set<string>();
+    for (const host of this.#hosts.values()) if (host.device?.id === device) macs.add(host.observation.mac);
+    return macs;
+  }
+
+  /** The card of a host by its MAC, one of its addresses, or the configured device that it is. */
+  find(name: string): HostObservation | undefined {
+    let found: Host | undefined;
+    for (const host of this.#hosts.values()) {
+      const { observation: o, device } = host;
+      if (o.mac !== name && device?.id !== name && !o.addresses.includes(name)) continue;
+      if (found === undefined || o.last > found.observation.last) found = host;
+    }
+    return found?.observation;
+  }
+
+  /** What people call the device with this card. */
+  nameOf(mac: string): string {
+    const device = this.#hosts.get(mac)?.device;
+    return device?.id ?? this.#lasting?.records.byMac(mac)?.said.name?.value ?? mac;
+  }
+
+  #seen(observation: HostObservation): Pick<DeviceRow, 'observation' | 'standing'> {
+    const record = this.#lasting?.records.byMac(observation.mac);
+    if (record === undefined) return { observation };
+    const risk = this.#lasting?.risk(new Set(record.macs)) ?? 0;
+    return { observation: corrected(observation, record), standing: { record, risk } };
   }
 
   #device(o: HostObservation): DeviceConfig | undefined {

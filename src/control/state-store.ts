@@ -58,6 +58,15 @@ export const stateSchema: Schema = {
        key TEXT PRIMARY KEY,
        held TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;`,
+    // Devices as things that last, and what is held against them. Bodies are checked when read.
+    `CREATE TABLE device_record(
+       id TEXT PRIMARY KEY,
+       body TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE finding(
+       id TEXT PRIMARY KEY,
+       body TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;`,
   ],
 };
 
@@ -81,6 +90,8 @@ export type PolicyRow = {
   readonly text: string;
   readonly activated: number;
 };
+/** `body`: JSON. */
+export type BodyRow = { readonly id: string; readonly body: string };
 /** `body`: JSON. `open`: 1 while it is not over. */
 export type LifeRow = {
   readonly kind: string;
@@ -106,6 +117,12 @@ interface Statements {
   readonly pruneLife: Statement<[string, string, number]>;
   readonly mark: Statement<[string], { readonly value: string }>;
   readonly putMark: Statement<[string, string]>;
+  readonly records: Statement<[], BodyRow>;
+  readonly putRecord: Statement<[string, string]>;
+  readonly dropRecord: Statement<[string]>;
+  readonly findings: Statement<[], BodyRow>;
+  readonly putFinding: Statement<[string, string]>;
+  readonly dropFinding: Statement<[string]>;
 }
 
 export class StateStore {
@@ -151,6 +168,16 @@ export class StateStore {
       putMark: store.prepare(
         'INSERT INTO mark VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value',
       ),
+      records: store.prepare('SELECT id, body FROM device_record ORDER BY id'),
+      putRecord: store.prepare(
+        'INSERT INTO device_record VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body',
+      ),
+      dropRecord: store.prepare('DELETE FROM device_record WHERE id = ?'),
+      findings: store.prepare('SELECT id, body FROM finding ORDER BY id'),
+      putFinding: store.prepare(
+        'INSERT INTO finding VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body',
+      ),
+      dropFinding: store.prepare('DELETE FROM finding WHERE id = ?'),
     };
   }
 
@@ -224,6 +251,28 @@ export class StateStore {
   saveMarks(marks: Readonly<Record<string, string>>): boolean {
     return this.#write((s) => {
       for (const [name, value] of Object.entries(marks)) s.putMark.run(name, value);
+    });
+  }
+
+  records(): BodyRow[] {
+    return this.#try((s) => s.records.all()) ?? [];
+  }
+
+  saveRecords(put: readonly BodyRow[], drop: readonly string[]): boolean {
+    return this.#write((s) => {
+      for (const { id, body } of put) s.putRecord.run(id, body);
+      for (const id of drop) s.dropRecord.run(id);
+    });
+  }
+
+  findings(): BodyRow[] {
+    return this.#try((s) => s.findings.all()) ?? [];
+  }
+
+  saveFindings(put: readonly BodyRow[], drop: readonly string[]): boolean {
+    return this.#write((s) => {
+      for (const { id, body } of put) s.putFinding.run(id, body);
+      for (const id of drop) s.dropFinding.run(id);
     });
   }
 

@@ -36,6 +36,7 @@ const bounds: Readonly<Record<string, readonly [number, number]>> = {
   'context.time.weekday': [1, 7],
   'context.posture.score': [0, 100],
   'context.risk': [0, 100],
+  'context.deviceRisk': [0, 100],
 };
 
 /** Ids of the schema's enumerated entity types. */

@@ -41,7 +41,7 @@ export interface CedarRequest {
 
 const unknownSignals = Object.fromEntries(signalNames.map((name) => [name, 'unknown'])) as SignalStates;
 
-type Known = 'patchDays' | 'outer' | 'ticket' | 'risk';
+type Known = 'patchDays' | 'outer' | 'ticket' | 'risk' | 'deviceRisk';
 type Whole = Omit<RequestFacts, Known | 'changesAt' | 'device'>;
 /** The facts with nothing left out but what the schema calls optional. */
 type Filled = { readonly [K in keyof Whole]-?: NonNullable<Whole[K]> } & Pick<RequestFacts, Known> & {
@@ -105,6 +105,7 @@ export function cedarRequest(request: AccessRequest): CedarRequest {
       age: facts.authentication.age,
     },
     ...(facts.risk === undefined ? {} : { risk: facts.risk }),
+    ...(facts.deviceRisk === undefined ? {} : { deviceRisk: facts.deviceRisk }),
     ...(ticket ? { ticket: entity('Ticket', ticket.number) } : {}),
     windows: [...facts.windows],
     exceptions: [...facts.exceptions],
@@ -323,6 +324,7 @@ export function readQuestion(request: AccessRequest): Question {
       age: whole(authentication.age),
     }),
     risk: facts.risk === undefined ? undefined : whole(facts.risk),
+    deviceRisk: facts.deviceRisk === undefined ? undefined : whole(facts.deviceRisk),
     ticket: ticketUid,
     windows: texts(facts.windows),
     exceptions: texts(facts.exceptions),

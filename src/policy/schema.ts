@@ -130,6 +130,8 @@ type Context = {
   },
   // 0 (none) to 100, where something tells it.
   risk?: Long,
+  // The same of the device that is asked for: what the sensor's open findings against it come to. Absent for none.
+  deviceRisk?: Long,
   ticket?: Ticket,
   // Names of the maintenance windows that are open now, and of the exceptions in force, for this user and resource.
   windows: Set<String>,

@@ -230,6 +230,9 @@ export function variations(request: AccessRequest, mentions: Mentions): readonly
 
   for (const risk of mentions.numbers('context.risk', 0, 100))
     if (risk !== request.risk) add('the risk score', String(risk), (r) => ({ ...r, risk }));
+  for (const risk of mentions.numbers('context.deviceRisk', 0, 100))
+    if (risk !== request.deviceRisk)
+      add('the findings against the device', String(risk), (r) => ({ ...r, deviceRisk: risk }));
   const kinds = mentions.words('context.ticket.kind TicketKind') as ('change' | 'incident' | 'request')[];
   for (const kind of new Set([...kinds, request.ticket?.kind ?? 'change'] as const))
     for (const approvals of new Set([1, 2, ...mentions.numbers('context.ticket.approvals', 0, 16)])) {

@@ -186,6 +186,8 @@ export const requestFacts = z.strictObject({
     .optional(),
   /** 0 (none) to 100. */
   risk: z.number().int().min(0).max(100).optional(),
+  /** What the sensor's open findings against the device come to; without it, there are none. */
+  deviceRisk: z.number().int().min(1).max(100).optional(),
   ticket: ticketFact.optional(),
   /** Names of the maintenance windows open now for this user and resource. */
   windows: z.array(word).optional(),

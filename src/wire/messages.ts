@@ -287,6 +287,7 @@ export const inventoryVerbs = {
 
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
+  ...inventoryVerbs,
   ...simulationVerbs,
   ...portalVerbs,
   ...lifeVerbs,
