@@ -95,7 +95,7 @@ export function readCode(typed: string): { readonly number: number; readonly cod
   if (!parts) return undefined;
   const [, number = '', left = '', right = ''] = parts;
   const plain = `${left}${right}`.toUpperCase().replaceAll(/[IL]/g, '1').replaceAll('O', '0');
-  if ([...plain].some((c) => !ALPHABET.includes(c))) return undefined;
+  if (Array.from(plain).some((c) => !ALPHABET.includes(c))) return undefined;
   return { number: Number(number), code: `${plain.slice(0, 5)}-${plain.slice(5)}` };
 }
 

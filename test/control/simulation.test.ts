@@ -20,11 +20,9 @@ import type { World } from './fakes.ts';
 const candidate = imaging.replace('[Action::"view", Action::"modify"]', '[Action::"view", Action::"print"]');
 
 const call = async (w: World, verb: 'simulation.stop' | 'simulation.report'): Promise<Report | undefined> =>
-  (await w.control.handlers[verb]({}, operator)).simulation as Report | undefined;
+  (await w.control.handlers[verb]({}, operator)).simulation;
 const start = async (w: World, text = candidate): Promise<Report | undefined> =>
-  (await w.control.handlers['simulation.start']({ name: 'spring', text }, operator)).simulation as
-    | Report
-    | undefined;
+  (await w.control.handlers['simulation.start']({ name: 'spring', text }, operator)).simulation;
 
 void t.test('differences are counted and nothing of the candidate is enforced', async (t) => {
   const w = world();
