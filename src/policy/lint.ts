@@ -123,15 +123,7 @@ function reasonFinding(policy: PolicyJson): string | undefined {
   return /[{}]/.test(unknown) ? `its @reason may have ${FINDINGS} and no other braces` : undefined;
 }
 
-/** What is wrong with it, or undefined. */
-export function finding(policy: PolicyJson): string | undefined {
-  const subject = subjectOf(policy);
-  if (subject === 'several') return 'its scope names actions, obligations or break-glass together';
-  const clock = clockFinding(policy, subject);
-  if (clock !== undefined) return clock;
-  const emergency = subject === 'obligations' ? undefined : emergencyFinding(policy);
-  const other = stepUpFinding(policy, subject) ?? reasonFinding(policy) ?? emergency;
-  if (other !== undefined) return other;
+function tierFinding(policy: PolicyJson, subject: PolicySubject): string | undefined {
   const tier = policy.annotations?.['tier'];
   if (tier !== undefined && (policy.effect !== 'forbid' || subject !== 'actions'))
     return 'only a forbid of actions has a @tier';
@@ -144,4 +136,17 @@ export function finding(policy: PolicyJson): string | undefined {
   if (policy.effect === 'forbid' && subject === 'actions' && mentionsExit(policy.conditions))
     return 'gives way to emergency mode or break-glass, so it needs @tier("soft")';
   return undefined;
+}
+
+/** What is wrong with it, or undefined. */
+export function finding(policy: PolicyJson): string | undefined {
+  const subject = subjectOf(policy);
+  if (subject === 'several') return 'its scope names actions, obligations or break-glass together';
+  return (
+    clockFinding(policy, subject) ??
+    stepUpFinding(policy, subject) ??
+    reasonFinding(policy) ??
+    tierFinding(policy, subject) ??
+    (subject === 'obligations' ? undefined : emergencyFinding(policy))
+  );
 }
