@@ -7,6 +7,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../platform/version.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
+import { register as advisories } from './advisories.ts';
 import { register as audit } from './audit.ts';
 import { register as breakGlass } from './break-glass.ts';
 import { register as devices } from './devices.ts';
@@ -14,6 +15,7 @@ import { register as emergency } from './emergency.ts';
 import { register as errors } from './errors.ts';
 import { register as exception } from './exception.ts';
 import { register as facts } from './facts.ts';
+import { register as findings } from './findings.ts';
 import { register as peers } from './peers.ts';
 import { register as policy } from './policy.ts';
 import { register as request } from './request.ts';
@@ -42,6 +44,8 @@ for (const register of [
   sessions,
   peers,
   devices,
+  advisories,
+  findings,
   facts,
   audit,
   sensor,

@@ -1,11 +1,16 @@
-/** `anteroom devices`: the inventory, and everything known of one device. */
+/**
+ * `anteroom devices`: the inventory, everything known of one device and why, and what operators say of it, which wins
+ * over what was seen.
+ */
 import type { Command } from 'commander';
+import { deviceFields, lifecycles } from '../wire/device-record.ts';
 import { Fault } from '../wire/errors.ts';
 import type { DeviceRow } from '../wire/messages.ts';
 import type { IdentityAttribute } from '../wire/observation.ts';
-import { fetchOverview, plain, printJson, span, table } from './console.ts';
+import { deviceKnowledge, registerDocument } from './device-document.ts';
+import { fetchOverview, plain, printJson, span, table, withControl } from './console.ts';
 
-const headings = ['DEVICE', 'CLASS', 'UNIT', 'ADDRESSES', 'MAC', 'VENDOR', 'MODEL', 'SPEAKS', 'SEEN'];
+const headings = ['DEVICE', 'CLASS', 'UNIT', 'ADDRESSES', 'MAC', 'VENDOR', 'MODEL', 'SPEAKS', 'RISK', 'SEEN'];
 
 /** What the sensor makes of the host; undefined when nothing tells or the claims differ. */
 const seen = ({ observation }: DeviceRow, attribute: IdentityAttribute['attribute']): string | undefined =>
@@ -23,7 +28,7 @@ export function devicesTable(rows: readonly DeviceRow[], now: number): string {
   return table(
     headings,
     rows.map((row) => [
-      row.device?.id ?? '-',
+      row.device?.id ?? row.standing?.record.said.name?.value ?? '-',
       row.device?.class ?? seen(row, 'class') ?? '-',
       row.device?.unit ?? '-',
       row.observation?.addresses.join(',') ?? '-',
@@ -31,12 +36,13 @@ export function devicesTable(rows: readonly DeviceRow[], now: number): string {
       seen(row, 'vendor') ?? row.observation?.vendor ?? '-',
       seen(row, 'model') ?? '-',
       speaks(row) || '-',
+      row.standing === undefined || row.standing.risk === 0 ? '-' : String(row.standing.risk),
       row.observation ? `${span(now - row.observation.last)} ago` : 'never',
     ]),
   );
 }
 
-function deviceText({ device, observation }: DeviceRow, now: number): string {
+function deviceText({ device, observation, standing }: DeviceRow, now: number): string {
   const lines: (readonly [string, string])[] = [];
   if (device)
     lines.push(['device', `${device.id} (${device.name})`], ['class', device.class], ['unit', device.unit]);
@@ -51,7 +57,27 @@ function deviceText({ device, observation }: DeviceRow, now: number): string {
       ['last seen', `${span(now - last)} ago`],
     );
   } else lines.push(['seen', 'never']);
-  let text = lines.map(([name, value]) => `${name.padEnd(11)} ${plain(value)}\n`).join('');
+  if (standing) {
+    const { record, risk } = standing;
+    const { confirmed } = record;
+    lines.push(
+      ['record', record.id],
+      ['lifecycle', record.lifecycle],
+      [
+        'confirmed',
+        confirmed ? `by ${confirmed.by} on ${new Date(confirmed.at).toISOString().slice(0, 10)}` : 'no',
+      ],
+      ['risk', `${risk} of 100`],
+    );
+    for (const name of ['name', 'owner', 'location'] as const) {
+      const said = record.said[name];
+      if (said)
+        lines.push([name, `${said.value} (${said.by}, ${new Date(said.at).toISOString().slice(0, 10)})`]);
+    }
+    const others = record.macs.filter((mac) => mac !== observation?.mac);
+    if (others.length > 0) lines.push(['also seen as', others.join(', ')]);
+  }
+  let text = lines.map(([name, value]) => `${name.padEnd(12)} ${plain(value)}\n`).join('');
   if (observation?.identity && observation.identity.length > 0)
     text += `\n${table(
       ['SEEMS', 'VALUE', 'BECAUSE', 'ALSO SAID'],
@@ -61,6 +87,12 @@ function deviceText({ device, observation }: DeviceRow, now: number): string {
         row.because,
         row.conflicts.join(', ') || '-',
       ]),
+    )}`;
+  const keys = standing?.record.keys.filter(({ kind }) => kind !== 'mac') ?? [];
+  if (keys.length > 0)
+    text += `\n${table(
+      ['KNOWN BY', 'VALUE'],
+      keys.map(({ kind, value }) => [kind, value]),
     )}`;
   if (observation && observation.services.length > 0)
     text += `\n${table(
@@ -75,11 +107,15 @@ function deviceText({ device, observation }: DeviceRow, now: number): string {
   return text;
 }
 
-/** By configured id, MAC or address. */
+/** By configured id, given name, MAC or address. */
 function find(rows: readonly DeviceRow[], name: string): DeviceRow | undefined {
   return rows.find(
-    ({ device, observation }) =>
-      device?.id === name || observation?.mac === name || observation?.addresses.includes(name) === true,
+    ({ device, observation, standing }) =>
+      device?.id === name ||
+      standing?.record.id === name ||
+      standing?.record.said.name?.value === name ||
+      observation?.mac === name ||
+      observation?.addresses.includes(name) === true,
   );
 }
 
@@ -94,6 +130,7 @@ export function register(program: Command): void {
       else if (overview.devices.length === 0) process.stdout.write('No devices.\n');
       else process.stdout.write(devicesTable(overview.devices, overview.now));
     });
+  registerDocument(devices);
   devices
     .command('show')
     .description('everything known of one device')
@@ -104,6 +141,44 @@ export function register(program: Command): void {
       const row = find(overview.devices, name);
       if (!row) throw new Fault('DEVICE_UNKNOWN', name);
       if (json === true || command.parent?.opts<{ json?: boolean }>().json === true) printJson(row);
-      else process.stdout.write(deviceText(row, overview.now));
+      else process.stdout.write(deviceText(row, overview.now) + (await deviceKnowledge(name)));
+    });
+  const device = ['<device>', 'its id, given name, MAC or address'] as const;
+  devices
+    .command('confirm')
+    .description('say that a device is what it seems to be; takes in changed parts')
+    .argument(...device)
+    .action(async (name: string) => {
+      const { record } = await withControl((control) =>
+        control.call('operator.device.confirm', { device: name }),
+      );
+      process.stdout.write(`${record.id} is confirmed.\n`);
+    });
+  const set = devices
+    .command('set')
+    .description('correct what was guessed: your word wins; an empty one is taken back')
+    .argument(...device)
+    .option('--lifecycle <state>', lifecycles.join(', '));
+  for (const field of deviceFields) set.option(`--${field} <text>`);
+  set.action(async (name: string, options: Readonly<Record<string, string>>) => {
+    const fields = Object.fromEntries(
+      deviceFields.flatMap((field) => (options[field] === undefined ? [] : [[field, options[field]]])),
+    );
+    const lifecycle = lifecycles.find((each) => each === options['lifecycle']);
+    if (options['lifecycle'] !== undefined && lifecycle === undefined)
+      throw new Fault('DEVICE_UNKNOWN', `--lifecycle is one of ${lifecycles.join(', ')}`);
+    const body = { device: name, fields, ...(lifecycle === undefined ? {} : { lifecycle }) };
+    const { record } = await withControl((control) => control.call('operator.device.set', body));
+    process.stdout.write(`${record.id} is as you say.\n`);
+  });
+  devices
+    .command('retire')
+    .description('say that a device is no longer in use')
+    .argument(...device)
+    .option('--reason <text>', 'why, for the record', '')
+    .action(async (name: string, { reason }: { reason: string }) => {
+      const body = { device: name, reason };
+      const { record } = await withControl((control) => control.call('operator.device.retire', body));
+      process.stdout.write(`${record.id} is retired.\n`);
     });
 }

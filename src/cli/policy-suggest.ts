@@ -7,11 +7,13 @@ import { Suggester } from '../policy/suggest.ts';
 import type { Draft } from '../policy/suggest.ts';
 import { loadConfig } from '../platform/config.ts';
 import type { Config } from '../wire/config.ts';
-import { Fault } from '../wire/errors.ts';
+import { Fault, isFault } from '../wire/errors.ts';
+import type { BaselineFlow } from '../wire/finding.ts';
 import { paragraph, plain, plural, printJson } from './console.ts';
 import { daysOf } from './policy-diff.ts';
 import { DAY_MS, readRecords } from './policy-records.ts';
 import { runTables, testText } from './policy-test.ts';
+import { fetchFlows } from './sensor-east-west.ts';
 
 /** The draft is a set without findings, and decides as its own table says. Fault INTERNAL otherwise. */
 export function verify({ cedar, cases }: Draft): void {
@@ -24,8 +26,30 @@ export function verify({ cedar, cases }: Draft): void {
     throw new Fault('INTERNAL', `the draft fails its own table:\n${testText(result)}`);
 }
 
-/** What the sensor saw answering that no resource of the configuration publishes. */
-export function unpublished({ seen }: Draft, config: Pick<Config, 'devices' | 'resources'>): string[] {
+/** How many users of a service are named. */
+const USERS = 4;
+
+/** Who was seen to use a service, by the flows that the sensor learnt. */
+function usersOf(flows: readonly BaselineFlow[], addresses: readonly string[], port: number): string {
+  const users = new Set(
+    flows
+      .filter(
+        (f) =>
+          f.role === 'client' && f.port === port && f.transport === 'tcp' && addresses.includes(f.address),
+      )
+      .map(({ mac }) => mac),
+  );
+  if (users.size === 0) return '';
+  const named = [...users].slice(0, USERS).join(', ');
+  return `, used by ${named}${users.size > USERS ? ` and ${users.size - USERS} more` : ''}`;
+}
+
+/** What the sensor saw answering that no resource of the configuration publishes, and who uses it. */
+export function unpublished(
+  { seen }: Draft,
+  config: Pick<Config, 'devices' | 'resources'>,
+  flows: readonly BaselineFlow[] = [],
+): string[] {
   const published = new Set(
     config.resources.map(({ device, port }) => {
       const address = config.devices.find(({ id }) => id === device)?.address ?? '';
@@ -34,7 +58,10 @@ export function unpublished({ seen }: Draft, config: Pick<Config, 'devices' | 'r
   );
   return seen
     .filter(({ addresses, port }) => !addresses.some((address) => published.has(`${address} ${port}`)))
-    .map(({ addresses, service }) => `${addresses.join(', ')} answers on ${service}`)
+    .map(
+      ({ addresses, service, port }) =>
+        `${addresses.join(', ')} answers on ${service}${usersOf(flows, addresses, port)}`,
+    )
     .sort();
 }
 
@@ -91,6 +118,16 @@ export function draftText(draft: Draft, days: number, unused: readonly string[])
   return text;
 }
 
+/** The flows that the sensor learnt; none while control is away. */
+async function flowsIfThere(): Promise<BaselineFlow[]> {
+  try {
+    return await fetchFlows();
+  } catch (error) {
+    if (isFault(error, 'IPC_UNREACHABLE') || isFault(error, 'IPC_TIMEOUT')) return [];
+    throw error;
+  }
+}
+
 interface Options {
   readonly days: number;
   readonly store?: string;
@@ -124,7 +161,8 @@ export function register(policy: Command): void {
           writeFileSync(join(out, name), text);
         }
       }
-      const unused = unpublished(draft, loadConfig());
+      const flows = store === undefined ? await flowsIfThere() : [];
+      const unused = unpublished(draft, loadConfig(), flows);
       if (json === true)
         printJson({ ...draft, refused: Object.fromEntries(draft.refused), unpublished: unused });
       else {

@@ -11,6 +11,7 @@ import { Sensor } from '../sensor/sensor.ts';
 import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
 import type { SystemOf } from '../sensor/syn-signature.ts';
 import { loadVendors } from '../sensor/vendor.ts';
+import { registerEastWest } from './sensor-east-west.ts';
 import { Fault } from '../wire/errors.ts';
 import { findingKinds, severities } from '../wire/finding.ts';
 import type { FindingReport } from '../wire/finding.ts';
@@ -110,6 +111,7 @@ function json(host: Host): object {
 
 export function register(program: Command): void {
   const sensor = program.command('sensor').description('what the sensor sees');
+  registerEastWest(sensor);
   sensor
     .command('read')
     .description('list the hosts in capture files (pcap, pcapng), and what is held against them')

@@ -1,0 +1,118 @@
+/** `anteroom findings`: what is held against devices, and what people say of it. */
+import type { Command } from 'commander';
+import { Fault } from '../wire/errors.ts';
+import { findingId, findingKinds } from '../wire/finding.ts';
+import type { KeptFinding } from '../wire/finding.ts';
+import { paragraph, plain, printJson, span, table, withControl } from './console.ts';
+
+const headings = ['FINDING', 'SEVERITY', 'WHAT', 'ATT&CK', 'DEVICE', 'STATE', 'COUNT', 'LAST'];
+
+export function findingsTable(findings: readonly KeptFinding[], now: number): string {
+  return table(
+    headings,
+    findings.map((f) => [
+      f.id,
+      f.severity,
+      f.kind,
+      f.technique,
+      f.device,
+      f.state === 'suppressed' ? `until ${new Date(f.until ?? 0).toISOString().slice(0, 16)}` : f.state,
+      String(f.count),
+      `${span(now - f.last)} ago`,
+    ]),
+  );
+}
+
+export function findingText(f: KeptFinding, now: number): string {
+  const { text, advice } = findingKinds[f.kind];
+  let out = `${f.id}  ${f.severity}  ${f.kind}  ${plain(f.device)}${f.mac === undefined ? '' : ` (${f.mac})`}\n`;
+  out += paragraph(`${text} ATT&CK for ICS ${f.technique}.`, 2);
+  out += paragraph(
+    `First ${new Date(f.first).toISOString()}, last ${span(now - f.last)} ago, ${f.count} in all.`,
+    2,
+  );
+  for (const each of f.evidence) out += paragraph(each, 4, '  -');
+  out += paragraph(`What to do: ${advice}`, 2);
+  if (f.by !== undefined) out += paragraph(`${f.state} by ${f.by}: ${f.note ?? ''}`, 2);
+  return out;
+}
+
+const fetchFindings = (closed: boolean): Promise<{ findings: KeptFinding[]; now: number }> =>
+  withControl((control) => control.call('operator.findings.list', { closed }));
+
+/** The finding whose id begins so, where only one does. Fault FINDING_UNKNOWN. */
+async function resolve(id: string): Promise<string> {
+  if (findingId.safeParse(id).success) return id;
+  const { findings } = await fetchFindings(false);
+  const found = findings.filter((f) => id !== '' && (f.id.startsWith(id) || f.id.startsWith(`f-${id}`)));
+  if (found.length === 0) throw new Fault('FINDING_UNKNOWN', id);
+  if (found.length > 1) throw new Fault('FINDING_UNKNOWN', `${found.length} findings begin with ${id}`);
+  return (found[0] as KeptFinding).id;
+}
+
+const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** `12h`, `30d`, `2w`, or an instant as ISO 8601 has it. */
+export function endOf(text: string, now: number): number {
+  const [, count, unit] = /^(\d{1,4})([hdw])$/.exec(text) ?? [];
+  const end =
+    count !== undefined && unit !== undefined ? now + Number(count) * (units[unit] ?? 0) : Date.parse(text);
+  if (!Number.isFinite(end) || end <= now)
+    throw new Fault(
+      'FINDING_UNKNOWN',
+      `--until ${text}: give a time to come, such as 12h, 30d or 2027-01-31`,
+    );
+  return end;
+}
+
+export function register(program: Command): void {
+  const findings = program.command('findings').description('what is held against devices');
+  findings
+    .command('list', { isDefault: true })
+    .description('open findings, the worst first; then those that were settled')
+    .option('--closed', 'those that are over, too')
+    .option('--device <device>', 'of one device')
+    .option('--json', 'as JSON')
+    .action(async (options: { closed?: boolean; device?: string; json?: boolean }) => {
+      const { findings: all, now } = await fetchFindings(options.closed === true);
+      const { device } = options;
+      const rows = device === undefined ? all : all.filter((f) => f.device === device || f.mac === device);
+      if (options.json === true) printJson(rows);
+      else process.stdout.write(rows.length === 0 ? 'No findings.\n' : findingsTable(rows, now));
+    });
+  findings
+    .command('show')
+    .description('everything about one finding, and what to do')
+    .argument('<finding>', 'its id, or the beginning of it')
+    .action(async (id: string) => {
+      const whole = await resolve(id);
+      const { findings: all, now } = await fetchFindings(true);
+      const found = all.find((f) => f.id === whole);
+      if (found === undefined) throw new Fault('FINDING_UNKNOWN', id);
+      process.stdout.write(findingText(found, now));
+    });
+  findings
+    .command('ack')
+    .description('say that a finding was seen: it counts no more, unless it gets worse')
+    .argument('<finding>', 'its id, or the beginning of it')
+    .option('--note <text>', 'why, for the record', '')
+    .action(async (id: string, { note }: { note: string }) => {
+      const finding = await resolve(id);
+      const kept = await withControl((control) => control.call('operator.findings.ack', { finding, note }));
+      process.stdout.write(`${kept.id} is acknowledged.\n`);
+    });
+  findings
+    .command('suppress')
+    .description('neither show nor count a finding until a time')
+    .argument('<finding>', 'its id, or the beginning of it')
+    .requiredOption('--until <time>', 'for how long (12h, 30d, 2w), or until when')
+    .option('--note <text>', 'why, for the record', '')
+    .action(async (id: string, { until, note }: { until: string; note: string }) => {
+      const end = endOf(until, Date.now());
+      const finding = await resolve(id);
+      const kept = await withControl((control) =>
+        control.call('operator.findings.suppress', { finding, until: end, note }),
+      );
+      process.stdout.write(`${kept.id} is suppressed until ${new Date(end).toISOString()}.\n`);
+    });
+}
