@@ -140,6 +140,7 @@ export class Announcements {
     say('hostName', request.hostName);
     say('vendorClass', request.vendorClass);
     say('parameters', request.parameters);
+    say('clientId', request.clientId);
   }
 
   #dhcpv6(frame: Frame, bytes: Uint8Array, at: number): void {
@@ -147,12 +148,13 @@ export class Announcements {
     if (decoded.kind === 'malformed') return this.#weird(decoded.name);
     const host = decoded.message === undefined ? undefined : this.#hosts.card(frame.sourceMac);
     if (decoded.message === undefined || host === undefined) return;
-    const { hostName, vendorClass, enterprise, parameters } = decoded.message;
+    const { hostName, vendorClass, enterprise, parameters, client } = decoded.message;
     const say = this.#sayer(host, 'dhcpv6', at);
     say('hostName', hostName);
     say('vendorClass', vendorClass);
     if (enterprise !== undefined) say('enterprise', String(enterprise));
     say('parameters', parameters);
+    say('duid', client);
   }
 
   #ntp(host: Host, port: number, bytes: Uint8Array, at: number): void {

@@ -17,6 +17,8 @@ export interface DhcpRequest {
   readonly vendorClass?: string;
   /** Option 55, decimal, in the client's order: clients of one make ask for the same in the same order. */
   readonly parameters?: string;
+  /** Option 61 in hexadecimal, where it isn't merely the card (RFC 2132 section 9.14, RFC 4361). */
+  readonly clientId?: string;
 }
 
 export const isDhcp = (bytes: Uint8Array): boolean =>
@@ -55,10 +57,16 @@ export function decodeDhcp(bytes: Uint8Array): Parsed<DhcpRequest | undefined> {
   const hostName = textOf(options.hostName) ?? textOf(options.clientName, 3);
   const vendorClass = textOf(options.vendorClass);
   const list = values.get(options.parameters);
+  const id = values.get(options.clientId);
+  const named = id !== undefined && id.end - id.start > 2 && u8(bytes, id.start) !== ethernet;
+  const clientId = named
+    ? Buffer.from(bytes.subarray(id.start, Math.min(id.end, id.start + 48))).toString('hex')
+    : '';
   return message({
     client,
     ...(hostName === undefined ? {} : { hostName }),
     ...(vendorClass === undefined ? {} : { vendorClass }),
+    ...(clientId === '' ? {} : { clientId }),
     ...(list === undefined ? {} : { parameters: [...bytes.subarray(list.start, list.end)].join(',') }),
   });
 }

@@ -19,6 +19,8 @@ export interface Dhcpv6Request {
   readonly parameters?: string;
   /** Kind of the DUID. */
   readonly duid?: number;
+  /** The DUID itself in hexadecimal (section 11): one a machine, whichever card it uses. */
+  readonly client?: string;
 }
 
 /** Labels of RFC 1035 section 3.1, without pointers. */
@@ -45,6 +47,7 @@ export function decodeDhcpv6(bytes: Uint8Array): Parsed<Dhcpv6Request | undefine
     const kind = u16(bytes, at);
     if (kind === options.clientId && end >= start + 2) {
       found.duid = u16(bytes, start);
+      found.client = Buffer.from(bytes.subarray(start, Math.min(end, start + 48))).toString('hex');
       if (found.duid === duid.enterprise && end >= start + 6) found.enterprise ??= u32(bytes, start + 2);
     } else if (kind === options.request) {
       const list: number[] = [];
