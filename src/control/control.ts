@@ -11,6 +11,7 @@ import type { SessionId } from '../wire/ids.ts';
 import type { Overview, TunnelSession } from '../wire/messages.ts';
 import type { SiteData } from '../wire/site-data.ts';
 import { ActivePolicy } from './active-policy.ts';
+import { AdvisoryDesk } from './advisory-desk.ts';
 import { Authorizer } from './authorize.ts';
 import { BundlePolicy } from './bundle-policy.ts';
 import { Circumstances } from './circumstances.ts';
@@ -66,6 +67,7 @@ export class Control {
   readonly #front: FrontDesk;
   readonly #reports: Reports;
   readonly #simulation: Simulation;
+  readonly #advisories: AdvisoryDesk;
   readonly #neighbours: Neighbours;
   readonly #facts: FactStore;
   readonly #circumstances: Circumstances;
@@ -134,6 +136,15 @@ export class Control {
     });
     this.#front.addHealth(this.#ownHealth);
     this.#ownHealth.add('control.simulation', () => this.#simulation.finding());
+    this.#advisories = new AdvisoryDesk({
+      ports: ports.advisories,
+      rows: () => this.#inventory.inventory.rows(),
+      clock,
+      journal: this.#journal,
+      found: (reports) => this.#inventory.findings.take(reports),
+      over: (mac) => this.#inventory.findings.over('known-exploited', mac),
+    });
+    this.#ownHealth.add('control.advisories', () => this.#advisories.finding());
     this.#circumstances = new Circumstances({
       ports,
       facts: this.#facts,
@@ -197,6 +208,7 @@ export class Control {
       ...this.#desk.handlers(),
       ...this.#inventory.handlers(),
       ...this.#simulation.handlers(),
+      ...this.#advisories.handlers(),
       ...reportHandlers(this.#reports),
       ...this.#front.handlers(),
     };
@@ -273,6 +285,7 @@ export class Control {
     this.#endpoints.flush();
     this.#facts.flush();
     this.#simulation.tick();
+    this.#advisories.tick();
     this.#front.life.tick();
     await this.#neighbours.poll();
     this.#drifted();
@@ -294,6 +307,7 @@ export class Control {
     this.#simulation.flush();
     await this.#journal.flush();
     this.#store.close();
+    this.#advisories.close();
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────

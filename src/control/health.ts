@@ -31,6 +31,7 @@ export const ownItems = [
   'control.reviews',
   'control.exceptions',
   'control.simulation',
+  'control.advisories',
   'tunnel.process',
   'broker.process',
   'audit.process',

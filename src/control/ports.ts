@@ -10,6 +10,7 @@ import type { Grant } from '../wire/grant.ts';
 import type { PeerId, SessionId } from '../wire/ids.ts';
 import type { auditVerbs, controlVerbs, tunnelVerbs } from '../wire/messages.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
+import type { AdvisoryPorts } from './advisory-desk.ts';
 import type { BundlePorts } from './bundle-policy.ts';
 import type { EmergencyOptions } from './emergency.ts';
 import type { BootClock } from './machine-time.ts';
@@ -64,6 +65,8 @@ export interface Ports {
   readonly readPolicy: () => string;
   /** Where the configuration pins signers: then there is no policy file. */
   readonly bundles?: BundlePorts;
+  /** Where advisories and documents of devices are kept, and who understands them. */
+  readonly advisories?: AdvisoryPorts;
   readonly tunnel: TunnelPort;
   readonly audit: AuditPort;
   readonly broker: BrokerPort;

@@ -31,6 +31,7 @@ import {
   tunnelPushes,
   tunnelVerbs,
 } from '../wire/messages.ts';
+import { openAdvisories } from './advisories.ts';
 import { openBundles } from './policy-bundles.ts';
 
 const TICK_MS = 1_000;
@@ -92,6 +93,7 @@ runProcess('control', async ({ config, log, clock }) => {
     delay: (ms) => delay(ms, undefined, { ref: false }),
     readPolicy: () => readFileSync(config.policy.file ?? '', 'utf8'),
     ...(config.policy.keys.length > 0 ? { bundles: openBundles(config, log) } : {}),
+    advisories: openAdvisories(config, log),
     tunnel: {
       status: (timeoutMs) => tunnel.call('tunnel.status', {}, { timeoutMs }),
       hint: async (peer, endpoint) => {
@@ -139,6 +141,11 @@ runProcess('control', async ({ config, log, clock }) => {
       'operator.findings.ack': ['operator'],
       'operator.findings.suppress': ['operator'],
       'operator.flows': ['operator'],
+      'operator.advisories.import': ['operator'],
+      'operator.advisories.list': ['operator'],
+      'operator.device.document': ['operator'],
+      'operator.device.documents': ['operator'],
+      'operator.device.documentRemove': ['operator'],
       'simulation.start': ['operator'],
       'simulation.stop': ['operator'],
       'simulation.report': ['operator'],

@@ -20,6 +20,13 @@ const CONTENT_LINE = /^content ([1-9][0-9]{0,7})$/;
 const MAX_LINE = 4600;
 const NEWLINE = 0x0a;
 
+/** What a kind of bundle begins with, which is signed too, and how long one may be. */
+export interface BundleForm {
+  readonly magic: string;
+  readonly maxBytes: number;
+}
+const policyForm: BundleForm = { magic: BUNDLE_MAGIC, maxBytes: MAX_BUNDLE_BYTES };
+
 export interface BundleSignature extends SignaturePair {
   readonly signer: string;
 }
@@ -36,8 +43,8 @@ export type Framing =
   | { readonly kind: 'too-large' };
 
 /** The bytes that both signatures of every signer cover. */
-export const signedBytes = (content: Uint8Array): Buffer =>
-  Buffer.concat([Buffer.from(BUNDLE_MAGIC, 'latin1'), content]);
+export const signedBytes = (content: Uint8Array, { magic } = policyForm): Buffer =>
+  Buffer.concat([Buffer.from(magic, 'latin1'), content]);
 
 /** SHA-256 of the content, hexadecimal: the bundle's name, whoever signed it. */
 export const contentDigest = (content: Uint8Array): string => hash('sha256', content, 'hex');
@@ -49,14 +56,14 @@ function decode(text: string, length: number): Uint8Array | undefined {
 }
 
 /** Take the framing off. Copies nothing of the content. */
-export function unframe(bytes: Uint8Array): Framing {
-  if (bytes.length > MAX_BUNDLE_BYTES) return { kind: 'too-large' };
+export function unframe(bytes: Uint8Array, { magic, maxBytes } = policyForm): Framing {
+  if (bytes.length > maxBytes) return { kind: 'too-large' };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const malformed = (offset: number, detail: string): Framing => ({ kind: 'malformed', offset, detail });
-  if (!text.subarray(0, BUNDLE_MAGIC.length).equals(Buffer.from(BUNDLE_MAGIC, 'latin1')))
+  if (!text.subarray(0, magic.length).equals(Buffer.from(magic, 'latin1')))
     return malformed(0, 'it does not begin as a bundle does');
   const signatures: BundleSignature[] = [];
-  let at = BUNDLE_MAGIC.length;
+  let at = magic.length;
   for (;;) {
     const end = text.subarray(at, at + MAX_LINE).indexOf(NEWLINE);
     if (end < 0) return malformed(at, 'a line without an end');
@@ -121,12 +128,13 @@ export function frame(
   content: Uint8Array,
   keys: readonly SigningKey[],
   before: readonly BundleSignature[] = [],
+  form: BundleForm = policyForm,
 ): Buffer {
-  const message = signedBytes(content);
+  const message = signedBytes(content, form);
   const added = keys.map((key) => ({ signer: key.signer.id, ...key.sign(message) }));
   const lines = [...before, ...added].map(signatureLine);
-  const head = `${BUNDLE_MAGIC}${lines.join('')}content ${content.length}\n`;
+  const head = `${form.magic}${lines.join('')}content ${content.length}\n`;
   const bytes = Buffer.concat([Buffer.from(head, 'latin1'), content]);
-  if (bytes.length > MAX_BUNDLE_BYTES) throw new Fault('BUNDLE_TOO_LARGE', `${bytes.length} bytes`);
+  if (bytes.length > form.maxBytes) throw new Fault('BUNDLE_TOO_LARGE', `${bytes.length} bytes`);
   return bytes;
 }

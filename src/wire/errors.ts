@@ -101,6 +101,9 @@ export const errorTable = {
 
   CAPTURE_UNREADABLE: row('A capture file cannot be read.', 'caller', false),
 
+  ADVISORY_UNREADABLE: row('An advisory or a document of a device cannot be read.', 'caller', false),
+  ADVISORY_INVALID: row('An advisory or a document of a device is not understood.', 'caller', false),
+
   INTERNAL: row('A fault of the gateway itself.', 'gateway', false),
 } as const satisfies Record<string, Row>;
 
@@ -183,6 +186,7 @@ export function exitCodeOf(e: unknown): number {
     case 'IPC_TIMEOUT':
       return exitCodes.unavailable;
     case 'CAPTURE_UNREADABLE':
+    case 'ADVISORY_UNREADABLE':
     case 'POLICY_UNREADABLE':
       return exitCodes.noInput;
     case 'POLICY_FINDINGS':
@@ -203,6 +207,7 @@ export function exitCodeOf(e: unknown): number {
     case 'BUNDLE_ROTATION':
     case 'SIGNER_INVALID':
     case 'FACT_INVALID':
+    case 'ADVISORY_INVALID':
     case 'AUDIT_CORRUPT':
     case 'STORE_CORRUPT':
     case 'STORE_FOREIGN':

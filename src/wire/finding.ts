@@ -149,6 +149,12 @@ export const findingKinds = {
     'Says another firmware or software version than before.',
     'Compare with the maintenance record. If nobody updated it, take it off the network.',
   ),
+  'known-exploited': row(
+    'critical',
+    'T0866',
+    'Is affected by a vulnerability that is known to be exploited.',
+    'Follow the remedy of the advisory (`advisories --device`); until then let nobody reach it but by the gateway.',
+  ),
   'device-vanished': row(
     'medium',
     'T0826',

@@ -7,6 +7,14 @@
 import { z } from 'zod';
 import { kexPolicy } from './action.ts';
 import { endpoint, port } from './address.ts';
+import {
+  advisory,
+  deviceAdvisory,
+  deviceDocument,
+  documentKinds,
+  exploitedCatalogue,
+  keptDocument,
+} from './advisory.ts';
 import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-event.ts';
 import { MAX_BUNDLE_BYTES } from './bundle.ts';
 import { devicesSchema, resourcesSchema } from './config.ts';
@@ -285,8 +293,55 @@ export const inventoryVerbs = {
   ),
 } as const;
 
+const stored = z.enum(['stored', 'unchanged', 'older']);
+
+/** Served by `control`: advisories, documents of devices and what they come to, for operators. */
+export const advisoryVerbs = {
+  /** As read and understood by the caller; an older version of an advisory changes nothing. */
+  'operator.advisories.import': verb(
+    z.strictObject({
+      advisories: z.array(advisory).max(256),
+      catalogue: exploitedCatalogue.optional(),
+      from: z.string().max(300),
+    }),
+    z.strictObject({
+      stored: z.number().int(),
+      unchanged: z.number().int(),
+      older: z.number().int(),
+      catalogue: stored.optional(),
+    }),
+  ),
+  /** The worst first. `all`: also what is fixed or doesn't concern the device. */
+  'operator.advisories.list': verb(
+    z.strictObject({ device: deviceName.optional(), all: z.boolean().default(false) }),
+    z.strictObject({
+      matches: z.array(deviceAdvisory),
+      /** Rows that had no room, and devices that weren't looked at yet. */
+      beyond: z.number().int(),
+      pending: z.number().int(),
+      /** How many are held. */
+      advisories: z.number().int(),
+      catalogue: z.strictObject({ version: z.string(), released: z.string() }).optional(),
+    }),
+  ),
+  /** In place of the one of its kind. */
+  'operator.device.document': verb(
+    z.strictObject({ device: deviceName, document: deviceDocument }),
+    z.strictObject({ device: z.string() }),
+  ),
+  'operator.device.documents': verb(
+    z.strictObject({ device: deviceName }),
+    z.strictObject({ documents: z.array(keptDocument) }),
+  ),
+  'operator.device.documentRemove': verb(
+    z.strictObject({ device: deviceName, kind: z.enum(documentKinds) }),
+    z.strictObject({ removed: z.boolean() }),
+  ),
+} as const;
+
 /** Served by `control`, for `broker`, `sensor` and operators. */
 export const controlVerbs = {
+  ...advisoryVerbs,
   ...inventoryVerbs,
   ...simulationVerbs,
   ...portalVerbs,

@@ -1,0 +1,315 @@
+/**
+ * What an advisory is to a device: maker by alias, product by name, version by range; then the worst that is certain.
+ *
+ * What surprises: `affected` needs all three to be understood. A product that is only like the model, a version that
+ * nobody can place, a maker that only the network card tells, a product that is affected together with another only:
+ * each of them makes it `possible`. A part of a device (bill of materials, or a program it names) is `possible` at most:
+ * whether the device uses what is vulnerable in it, the maker has to say. A document that says two things of one version
+ * is `possible` as well.
+ */
+import type {
+  Advisory,
+  AdvisoryMatch,
+  AdvisoryProduct,
+  AdvisoryStatus,
+  AdvisorySubject,
+  AdvisoryVulnerability,
+  Component,
+  Exploited,
+} from '../../wire/advisory.ts';
+import type { Severity } from '../../wire/finding.ts';
+import { cpeProduct, purlName } from './identifier.ts';
+import { line } from './json-document.ts';
+import { likeness, tellingWords } from './product-name.ts';
+import type { Likeness } from './product-name.ts';
+import { makersOf } from './vendor-alias.ts';
+import { parseRange, positionIn } from './version-range.ts';
+import type { Position } from './version-range.ts';
+import { versionIn } from './version.ts';
+import type { AnyVersion } from './version.ts';
+
+const MAX_REMEDIES = 8;
+/** Shorter names of components are everybody's. */
+const MIN_COMPONENT_NAME = 3;
+
+/** Catalogue rows by CVE id. */
+export type ExploitedIndex = ReadonlyMap<string, Exploited>;
+
+/** CVSS v3.1 section 5; without a score it is nobody's small matter. */
+export function severityOf(score: number | undefined, exploited: boolean): Severity {
+  let level: Severity = 'medium';
+  if (score !== undefined)
+    level =
+      score >= 9 ? 'critical' : score >= 7 ? 'high' : score >= 4 ? 'medium' : score > 0 ? 'low' : 'info';
+  if (!exploited) return level;
+  // One step up, and never less than high.
+  return level === 'high' || level === 'critical' ? 'critical' : 'high';
+}
+
+const shown = ({ vendor, name, versions }: AdvisoryProduct): string =>
+  line([vendor, name, versions ?? ''].filter((part) => part !== '').join(' '), 700);
+
+// ── the index: by which words an advisory is found again ─────────────────────────────────────────────
+
+const MAX_TERMS = 4096;
+
+/** `v:` makers, `n:` words of product names, `i:` identifiers. */
+export function advisoryTerms({ products }: Advisory): string[] {
+  const terms = new Set<string>();
+  for (const { vendor, name, cpe, purl } of products) {
+    for (const maker of makersOf(vendor === '' ? name : vendor)) terms.add(`v:${maker}`);
+    for (const word of tellingWords(name)) terms.add(`n:${word}`);
+    const ids = [cpe && cpeProduct(cpe), purl && purlName(purl)];
+    for (const id of ids) if (id !== undefined && id !== '') terms.add(`i:${id}`);
+  }
+  return [...terms].slice(0, MAX_TERMS).map((term) => term.slice(0, 200));
+}
+
+/** One term of what a thing's advisories are found by. */
+export function subjectTerms(subject: AdvisorySubject): string[] {
+  const terms = new Set(makersOf(subject.vendor ?? '').map((maker) => `v:${maker}`));
+  for (const { name, cpe, purl } of partsOf(subject)) {
+    const [word] = tellingWords(name);
+    if (word !== undefined) terms.add(`n:${word}`);
+    const ids = [cpe && cpeProduct(cpe), purl && purlName(purl)];
+    for (const id of ids) if (id !== undefined && id !== '') terms.add(`i:${id}`);
+  }
+  return [...terms].map((term) => term.slice(0, 200));
+}
+
+/** Components, and the program that the device's software text names: "Orthanc 1.12.1". */
+function partsOf({ components, software, names }: AdvisorySubject): readonly Component[] {
+  const named = software === undefined ? undefined : versionIn(software);
+  if (!named || named.name.length < MIN_COMPONENT_NAME) return components;
+  if (names.some((name) => likeness(name, named.name) === 'same')) return components;
+  const version = software?.trim().split(/\s+/).at(-1) ?? '';
+  return [{ name: named.name, version: version.slice(0, 100) }, ...components];
+}
+
+// ── one product ──────────────────────────────────────────────────────────────────────────────────────
+
+interface Placed {
+  readonly place: number;
+  readonly product: AdvisoryProduct;
+  readonly likeness: Likeness;
+  readonly position: Position;
+  /** Why it isn't certain; '' when it is. */
+  readonly doubt: string;
+  readonly component?: Component;
+}
+
+const sharesMaker = (a: readonly string[], b: readonly string[]): boolean =>
+  a.some((each) => b.includes(each));
+
+function doubtOf(
+  product: AdvisoryProduct,
+  like: Likeness,
+  position: Position,
+  software: string | undefined,
+): string {
+  if (like === 'perhaps') return `${product.name} may be another product`;
+  if (product.combined === true) return 'it is affected only together with another product';
+  if (position !== 'unknown') return '';
+  if (software === undefined) return 'its version is not known';
+  return product.versions === undefined
+    ? 'the advisory names no version'
+    : `${software} cannot be compared with ${product.versions}`;
+}
+
+function placeDevice(
+  product: AdvisoryProduct,
+  place: number,
+  subject: AdvisorySubject,
+  version: AnyVersion | undefined,
+): Placed | undefined {
+  const own = makersOf(subject.vendor ?? '');
+  const theirs = makersOf(product.vendor === '' ? product.name : product.vendor);
+  if (!sharesMaker(own, theirs)) return undefined;
+  let like: Likeness = 'no';
+  for (const name of subject.names) {
+    const found = likeness(product.name, name);
+    if (found === 'same' || like === 'no') like = found;
+  }
+  if (like === 'no') return undefined;
+  const position =
+    product.versions === undefined ? 'unknown' : positionIn(parseRange(product.versions), version);
+  const weak = subject.vendorSure && product.vendor !== '' ? '' : 'only its network card tells the maker';
+  const doubt = doubtOf(product, like, position, subject.software);
+  return { place, product, likeness: like, position, doubt: doubt === '' ? weak : doubt };
+}
+
+function placeComponent(product: AdvisoryProduct, place: number, component: Component): Placed | undefined {
+  const [a, b] = [component.cpe && cpeProduct(component.cpe), product.cpe && cpeProduct(product.cpe)];
+  const [c, d] = [component.purl && purlName(component.purl), product.purl && purlName(product.purl)];
+  const sameId = (a !== undefined && a !== '' && a === b) || (c !== undefined && c !== '' && c === d);
+  if (!sameId) {
+    if (component.name.length < MIN_COMPONENT_NAME || likeness(product.name, component.name) !== 'same')
+      return undefined;
+    const own = makersOf(component.supplier ?? '');
+    const theirs = makersOf(product.vendor);
+    if (own.length > 0 && theirs.length > 0 && !sharesMaker(own, theirs)) return undefined;
+  }
+  const version = component.version === undefined ? undefined : versionIn(component.version)?.version;
+  const position =
+    product.versions === undefined ? 'unknown' : positionIn(parseRange(product.versions), version);
+  if (position === 'outside') return undefined;
+  return { place, product, likeness: 'same', position, doubt: 'a part of the device', component };
+}
+
+// ── one vulnerability ────────────────────────────────────────────────────────────────────────────────
+
+interface Verdict {
+  readonly status: AdvisoryStatus;
+  readonly by: Placed;
+  readonly why: string;
+}
+
+function verdict(vulnerability: AdvisoryVulnerability, placed: readonly Placed[]): Verdict | undefined {
+  const among = (places: readonly number[]): readonly Placed[] =>
+    placed.filter(({ place }) => places.includes(place));
+  const certain = (list: readonly Placed[]): Placed | undefined =>
+    list.find(({ position, doubt }) => position === 'inside' && doubt === '');
+  const affected = among(vulnerability.affected);
+  const own = (list: readonly Placed[]): readonly Placed[] => list.filter(({ component }) => !component);
+
+  const yes = certain(affected);
+  const fixed = certain(own(among(vulnerability.fixed)));
+  const spared = certain(own(among(vulnerability.notAffected)));
+  const studied = certain(own(among(vulnerability.investigated)));
+  const against = fixed ?? spared;
+  if (yes && against)
+    return { status: 'possible', by: yes, why: 'the advisory says both affected and not of this version' };
+  if (yes)
+    return { status: 'affected', by: yes, why: `${shown(yes.product)}: maker, product and version match` };
+  if (fixed) return { status: 'fixed', by: fixed, why: 'this version has the fix' };
+  if (spared) return { status: 'not affected', by: spared, why: 'the advisory says so' };
+  if (studied) return { status: 'under investigation', by: studied, why: 'the maker still looks into it' };
+
+  const doubtful = [...affected, ...own(among(vulnerability.investigated))].find(
+    ({ position }) => position !== 'outside',
+  );
+  if (doubtful) return { status: 'possible', by: doubtful, why: doubtful.doubt };
+  const outside = own(affected).find(({ likeness: like, doubt }) => like === 'same' && doubt === '');
+  if (outside)
+    return {
+      status: 'not affected',
+      by: outside,
+      why: `its version is outside ${outside.product.versions ?? ''}`,
+    };
+  return undefined;
+}
+
+/** Makers' fixes first; those of the product before those of all. */
+function remediesOf({ remedies }: Advisory, vulnerability: number, product: number): string[] {
+  const rank = ['vendor_fix', 'workaround', 'mitigation'];
+  const order = (category: string): number => {
+    const at = rank.indexOf(category);
+    return at < 0 ? rank.length : at;
+  };
+  return remedies
+    .filter(
+      (each) =>
+        each.vulnerabilities.includes(vulnerability) &&
+        (each.products.length === 0 || each.products.includes(product)),
+    )
+    .sort((a, b) => order(a.category) - order(b.category))
+    .slice(0, MAX_REMEDIES)
+    .map(({ text, url }) => (url === undefined ? text : `${text} ${url}`));
+}
+
+function scoreOf({ scores }: AdvisoryVulnerability, product: number): number | undefined {
+  const own = scores.filter(({ products }) => products.includes(product));
+  const list = (own.length > 0 ? own : scores).map(({ score }) => score);
+  return list.length > 0 ? Math.max(...list) : undefined;
+}
+
+/** Everything that `advisory` says of a device: one row a vulnerability that concerns it. */
+export function matchAdvisory(
+  advisory: Advisory,
+  subject: AdvisorySubject,
+  exploited: ExploitedIndex,
+): AdvisoryMatch[] {
+  const version = subject.software === undefined ? undefined : versionIn(subject.software)?.version;
+  const parts = partsOf(subject);
+  const placed: Placed[] = [];
+  for (const [place, product] of advisory.products.entries()) {
+    const whole = placeDevice(product, place, subject, version);
+    if (whole) placed.push(whole);
+    else
+      for (const part of parts) {
+        const found = placeComponent(product, place, part);
+        if (found) placed.push(found);
+      }
+  }
+  if (placed.length === 0) return [];
+  return advisory.vulnerabilities.flatMap((vulnerability, at): AdvisoryMatch[] => {
+    const found = verdict(vulnerability, placed);
+    if (!found) return [];
+    const { status, by, why } = found;
+    const known = vulnerability.cve === undefined ? undefined : exploited.get(vulnerability.cve);
+    const score = scoreOf(vulnerability, by.place);
+    const remedies = remediesOf(advisory, at, by.place);
+    return [
+      {
+        advisory: advisory.id,
+        title: advisory.title,
+        ...(vulnerability.cve === undefined ? {} : { cve: vulnerability.cve }),
+        status,
+        severity: severityOf(score, known !== undefined),
+        ...(score === undefined ? {} : { score }),
+        exploited: known !== undefined,
+        ...(known ? { due: known.due } : {}),
+        product: shown(by.product),
+        ...(by.component ? { component: componentText(by.component) } : {}),
+        why: line(why, 300),
+        remedies: known && remedies.length < MAX_REMEDIES ? [...remedies, line(known.action, 700)] : remedies,
+      },
+    ];
+  });
+}
+
+const componentText = ({ name, version }: Component): string =>
+  version === undefined ? name : `${name} ${version}`;
+
+// ── the catalogue, of components ─────────────────────────────────────────────────────────────────────
+
+/** Rows of the catalogue whose product is a part of the device. Versions are in none of them: always `possible`. */
+export function matchExploited(
+  rows: readonly Exploited[],
+  subject: AdvisorySubject,
+  limit: number,
+): AdvisoryMatch[] {
+  const matches: AdvisoryMatch[] = [];
+  const parts = partsOf(subject).map((part) => ({
+    part,
+    words: new Set(tellingWords(part.name)),
+    makers: makersOf(part.supplier ?? part.cpe?.split(':').at(part.cpe.startsWith('cpe:2.3:') ? 3 : 2) ?? ''),
+  }));
+  for (const row of rows) {
+    const [first] = tellingWords(row.product);
+    if (first === undefined) continue;
+    const found = parts.find(
+      ({ part, words, makers }) =>
+        words.has(first) &&
+        part.name.length >= MIN_COMPONENT_NAME &&
+        likeness(row.product, part.name) === 'same' &&
+        (makers.length === 0 || sharesMaker(makers, makersOf(row.vendor))),
+    );
+    if (!found) continue;
+    matches.push({
+      advisory: 'KEV',
+      title: row.name,
+      cve: row.cve,
+      status: 'possible',
+      severity: 'high',
+      exploited: true,
+      due: row.due,
+      product: line(`${row.vendor} ${row.product}`, 700),
+      component: componentText(found.part),
+      why: 'a part of the device; the catalogue names no versions',
+      remedies: [line(row.action, 700)],
+    });
+    if (matches.length === limit) break;
+  }
+  return matches;
+}
