@@ -2,8 +2,8 @@
  * Requests for access for a while (just in time), and who agreed to them. The site's data says who may ask for what, who
  * has to agree and how many of them; an approved request is a ticket to policy (`context.ticket`), nothing more.
  *
- * Two persons means two: nobody approves a request of their own, nobody twice, and a local account counts as one person
- * whoever sits there. An approval counts by the rule of the moment: a rule that is gone approves nothing, and what it had
+ * Two persons means two: nobody approves a request of their own, nobody twice, and all local accounts together are one
+ * person, since who is root on the gateway can be any of them. An approval counts by the rule of the moment: a rule that is gone approves nothing, and what it had
  * approved is no ticket any longer, also when a rule of the same name comes back with less.
  */
 import { concerns, covers } from '../policy/coverage.ts';
@@ -41,6 +41,10 @@ export interface Approver {
 }
 
 const isOpen = ({ state }: LifeRequest): boolean => state === 'waiting' || state === 'approved';
+
+/** Nobody can tell local accounts of one machine apart. */
+const samePerson = (a: Actor, b: Actor): boolean =>
+  a.by === b.by || (a.via === 'command line' && b.via === 'command line');
 
 /** Does a ticket number have the form that the rule wants? A form that is no expression fits nothing. */
 function fits(form: string, ticket: string): boolean {
@@ -137,7 +141,7 @@ export class AccessRequests {
       throw new Fault('APPROVAL_REFUSED', 'Nobody approves a request of their own.');
     if (roles && !rule.approvers.some((role) => roles.includes(role)))
       throw new Fault('APPROVAL_REFUSED', 'You do not decide on this.');
-    if (item.approvals.some((each) => each.actor.by === actor.by))
+    if (item.approvals.some((each) => samePerson(each.actor, actor)))
       throw new Fault('APPROVAL_REFUSED', 'It needs somebody else.');
     const approvals = [...item.approvals, { actor, at, note }];
     // What the rule wants now, and no less than when it was asked.
@@ -193,7 +197,7 @@ export class AccessRequests {
     const rules = this.#around.site().requests;
     return this.#shelf.open().filter((item) => {
       if (item.state !== 'waiting' || item.user === actor.by) return false;
-      if (item.approvals.some((each) => each.actor.by === actor.by)) return false;
+      if (item.approvals.some((each) => samePerson(each.actor, actor))) return false;
       return rules.find(({ name }) => name === item.rule)?.approvers.some((role) => roles.includes(role));
     });
   }

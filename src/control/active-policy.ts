@@ -1,6 +1,6 @@
 /**
- * The policy set in force where it is a plain file: unsigned, for a gateway that stands alone. Replaced whole or not at all: a new text is read, checked and made ready before the
- * old set stops deciding.
+ * The policy set in force where it is a plain file: unsigned, for a gateway that stands alone. Replaced whole or not at
+ * all: a new text is read, checked and made ready before the old set stops deciding.
  *
  * A file that is wrong when control starts doesn't leave the gateway without decisions: the set that was in force
  * last decides on, and the health list says so. Only a gateway that never had a valid set refuses to start.
@@ -25,6 +25,7 @@ export class ActivePolicy implements PolicySource {
   readonly mode = 'file';
   readonly site = undefined;
   readonly directory = undefined;
+  readonly issued = undefined;
   readonly signers = [];
   readonly #options: ActivePolicyOptions;
   #set: PolicySet | undefined;

@@ -24,6 +24,7 @@ import { Fault, isFault } from '../wire/errors.ts';
 import type { BundleSummary, PolicyStatus } from '../wire/messages.ts';
 import type { SignerText } from '../wire/signer.ts';
 import type { SiteData } from '../wire/site-data.ts';
+import { epochMillis } from '../wire/units.ts';
 import type { Clock, EpochMillis } from '../wire/units.ts';
 import { admit, listsOf, sparing } from './bundle-admission.ts';
 import type { BundleRow, BundleStore } from './bundle-store.ts';
@@ -91,6 +92,10 @@ export class BundlePolicy implements PolicySource {
 
   get directory(): BundleDirectory | undefined {
     return this.#inForce?.content.directory;
+  }
+
+  get issued(): EpochMillis | undefined {
+    return this.#inForce && epochMillis(this.#inForce.content.notBefore);
   }
 
   start(now: EpochMillis): AuditBody<'policy.activated'> | undefined {

@@ -10,10 +10,11 @@ import type { What, Who } from '../policy/coverage.ts';
 import { classify } from '../policy/posture.ts';
 import type { Classified } from '../policy/posture.ts';
 import { calendar } from '../policy/recurrence.ts';
+import { localOf } from '../policy/zone.ts';
 import { inPrefix } from '../wire/address.ts';
 import type { DeviceConfig, PeerConfig, ResourceConfig, UserConfig } from '../wire/config.ts';
 import { phishingResistant } from '../wire/facts.ts';
-import type { FactKind, RequestFacts } from '../wire/facts.ts';
+import type { FactKind, LocalTime, RequestFacts } from '../wire/facts.ts';
 import type { Posture } from '../wire/grant.ts';
 import type { PeerId, SessionId } from '../wire/ids.ts';
 import type { Exception, SiteData } from '../wire/site-data.ts';
@@ -43,6 +44,8 @@ export interface CircumstancesOptions {
   readonly site: () => SiteData;
   /** The gateway's own site, for `location.site` on a local path. */
   readonly siteId: string;
+  /** The present for what ends by a date (`latest-time.ts`). */
+  readonly latest: () => EpochMillis;
   /** The address that the peer's tunnel packets come from now. */
   readonly outer: (peer: PeerId) => string | undefined;
   readonly exits: (occasion: Occasion) => ExitFacts;
@@ -116,7 +119,7 @@ export class Circumstances {
     const what: What = { resource: resource.id, class: device.class, unit: device.unit };
     const earliest = new Earliest(now);
 
-    const exceptions = this.#exceptions(data, who, what, now, earliest);
+    const exceptions = this.#exceptions(data, who, what, earliest);
     const posture = this.#posture(peer, exceptions, earliest);
     const address = outer(peer.id);
     this.#seen.set(peer.id, address);
@@ -128,7 +131,9 @@ export class Circumstances {
     const { changesAt, ...exit } = exits({ ...(session ? { session } : {}), who, what, now });
     earliest.note(changesAt);
     const windows = data.windows.filter((each) => concerns(each, who) && covers(each, what));
-    const open = windows.filter((each) => this.#on(each.on, data, now, earliest));
+    const open = windows.filter(
+      (each) => this.#on(each.on, data, now, earliest) && !this.#over(each.on, data, now),
+    );
 
     return {
       posture: posture?.posture ?? peer.posture,
@@ -136,7 +141,7 @@ export class Circumstances {
         units: [...user.units],
         device: { class: device.class, unit: device.unit, zone: device.zone },
         ephi: resource.ephi,
-        time: ports.localTime(now),
+        time: this.#localTime(data, now),
         principal: {
           kind: user.kind,
           groups,
@@ -186,11 +191,12 @@ export class Circumstances {
     return { ...classified, posture: { ...classified.posture, findings: dated } };
   }
 
-  #exceptions(data: SiteData, who: Who, what: What, now: EpochMillis, earliest: Earliest): Exception[] {
+  #exceptions(data: SiteData, who: Who, what: What, earliest: Earliest): Exception[] {
+    const now = this.#options.latest();
     return data.exceptions.filter((each) => {
       if (!concerns(each, who) || !covers(each, what)) return false;
-      earliest.note(each.from);
-      earliest.note(each.end);
+      earliest.note(each.from, now);
+      earliest.note(each.end, now);
       return (each.from ?? 0) <= now && now < each.end;
     });
   }
@@ -255,6 +261,20 @@ export class Circumstances {
     const { on: open, changesAt } = calendar(on, data.zone ?? machineZone, now);
     earliest.note(changesAt);
     return open;
+  }
+
+  /** Its last occurrence was over before the clock was set back. */
+  #over(on: Parameters<typeof calendar>[0], data: SiteData, now: EpochMillis): boolean {
+    const latest = this.#options.latest();
+    if (latest - now < MINUTE_MS) return false;
+    const { on: open, changesAt } = calendar(on, data.zone ?? machineZone, latest);
+    return !open && changesAt === undefined;
+  }
+
+  #localTime({ zone }: SiteData, now: EpochMillis): LocalTime {
+    if (zone === undefined) return this.#options.ports.localTime(now);
+    const { minute, weekday } = localOf(now, zone);
+    return { minute, weekday };
   }
 }
 

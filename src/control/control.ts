@@ -150,6 +150,7 @@ export class Control {
       facts: this.#facts,
       site: () => this.#site(),
       siteId: config.site.id,
+      latest: () => this.#front.latest.now,
       outer: (peer) => this.#tunnel.outer(peer),
       exits: (occasion) => this.#front.facts(occasion),
       deviceRisk: (device) => this.#inventory.risk(device),
@@ -187,8 +188,9 @@ export class Control {
       grants: this.#grants,
       journal: this.#journal,
       health: this.#ownHealth,
-      // A bundle that verifies is news of who signs them.
+      // A bundle that verifies is news of who signs them; whoever made the set says anew what holds.
       onActivated: () => {
+        this.#front.latest.settle(this.#policy.issued);
         if (this.#policy.mode === 'bundle') this.#front.life.grace.contact();
       },
       file: config.policy.bundle ?? config.policy.file ?? '',

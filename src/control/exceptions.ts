@@ -84,7 +84,7 @@ export class Exceptions {
   }
 
   #row({ name, owner, reason, from, end, certifyBy }: Exception): ExceptionRow {
-    const now = this.#around.clock.now();
+    const { now } = this.#around.latest;
     const kept = this.#attestations
       .all()
       .findLast((each) => each.object === `exception:${name}` && each.outcome === 'keep' && each.at <= now);

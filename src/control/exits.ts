@@ -15,7 +15,7 @@ import type { EmergencyMode } from './emergency.ts';
 import type { Grace } from './grace.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export interface ExitsOptions extends Pick<Surroundings, 'site'> {
+export interface ExitsOptions extends Pick<Surroundings, 'site' | 'latest'> {
   readonly glass: BreakGlass;
   readonly emergency: EmergencyMode;
   readonly requests: AccessRequests;
@@ -49,7 +49,7 @@ export class Exits {
     const broken = glass.covering(who.user, who.peer, what.resource);
     const alarm = emergency.active;
     const { state, left } = grace.status;
-    const { ticket, changes } = this.#ticket({ who, what, now });
+    const { ticket, changes } = this.#ticket({ who, what });
     const lefts = [broken?.left, alarm?.left, left, ...changes].filter((each) => each !== undefined);
     return {
       emergency: alarm !== undefined,
@@ -69,8 +69,12 @@ export class Exits {
   }
 
   /** The ticket that counts, and how long until any of them comes or goes. */
-  #ticket({ who, what, now }: Occasion): { readonly ticket?: Ticket; readonly changes: readonly number[] } {
-    const { requests, site } = this.#options;
+  #ticket({ who, what }: Pick<Occasion, 'who' | 'what'>): {
+    readonly ticket?: Ticket;
+    readonly changes: readonly number[];
+  } {
+    const { requests, site, latest } = this.#options;
+    const { now } = latest;
     const found: Ticket[] = [...requests.tickets(who.user, who.peer, what.resource)];
     const changes: number[] = found.map(({ left }) => left);
     for (const each of site().tickets) {

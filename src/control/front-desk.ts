@@ -12,6 +12,7 @@ import type { Directory } from './directory.ts';
 import { identify } from './identity.ts';
 import type { Journal } from './journal.ts';
 import { Life } from './life.ts';
+import { LatestTime } from './latest-time.ts';
 import { MachineTime } from './machine-time.ts';
 import type { OwnHealth } from './own-health.ts';
 import type { PolicySource } from './policy-source.ts';
@@ -42,14 +43,18 @@ export interface FrontDeskOptions {
 
 export class FrontDesk {
   readonly life: Life;
+  readonly latest: LatestTime;
   readonly #options: FrontDeskOptions;
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
     const { config, ports, store, journal, policy, site, reconsider, registry } = options;
+    const time = new MachineTime(ports.machine, store);
+    this.latest = new LatestTime({ clock: ports.clock, time, store });
     this.life = new Life({
       clock: ports.clock,
-      time: new MachineTime(ports.machine, store),
+      time,
+      latest: this.latest,
       store,
       journal,
       random: ports.random,

@@ -26,6 +26,7 @@ export const ownItems = [
   'control.decisions',
   'control.store',
   'control.journal',
+  'control.clock',
   'control.emergency',
   'control.break-glass',
   'control.reviews',

@@ -47,7 +47,7 @@ export class Life {
 
   constructor(options: LifeOptions) {
     this.#options = options;
-    const { site, time, store, coordinated } = options;
+    const { site, time, latest, store, coordinated } = options;
     this.reviews = new Reviews(options);
     this.requests = new AccessRequests(options);
     this.exceptions = new Exceptions(options);
@@ -66,6 +66,7 @@ export class Life {
     });
     this.exits = new Exits({
       site,
+      latest,
       glass: this.glass,
       emergency: this.emergency,
       requests: this.requests,
@@ -93,8 +94,9 @@ export class Life {
   }
 
   tick(): void {
-    const { journal, reconsider, time } = this.#options;
+    const { journal, reconsider, time, latest } = this.#options;
     time.tick();
+    latest.tick();
     this.glass.tick();
     this.emergency.tick();
     this.requests.tick();
@@ -109,11 +111,13 @@ export class Life {
   /** Write down what waits. */
   flush(): void {
     this.#options.time.flush();
+    this.#options.latest.flush();
     this.reviews.flush();
   }
 
   addHealth(health: OwnHealth): void {
     health.add('control.coordinator', () => graceFinding(this.grace.status));
+    health.add('control.clock', () => this.#options.latest.finding());
     health.add('control.emergency', () => this.emergency.finding());
     health.add('control.break-glass', () => this.glass.finding());
     health.add('control.reviews', () => this.reviews.finding());

@@ -29,6 +29,8 @@ export interface PolicySource {
   /** What came with it and stands in place of the configuration's `siteData`, and of its lists. */
   readonly site: SiteData | undefined;
   readonly directory: BundleDirectory | undefined;
+  /** No earlier was it made; undefined for a plain file. */
+  readonly issued: EpochMillis | undefined;
   /** Who may sign now; nobody for a plain file. */
   readonly signers: OrderSigners;
   /** Load what was in force last, or what there is. Undefined when nothing can decide. */

@@ -3,12 +3,14 @@ import type { SiteData } from '../wire/site-data.ts';
 import type { Grant } from '../wire/grant.ts';
 import type { Clock } from '../wire/units.ts';
 import type { Journal } from './journal.ts';
+import type { LatestTime } from './latest-time.ts';
 import type { MachineTime } from './machine-time.ts';
 import type { StateStore } from './state-store.ts';
 
 export interface Surroundings {
   readonly clock: Clock;
   readonly time: MachineTime;
+  readonly latest: LatestTime;
   readonly store: StateStore;
   readonly journal: Pick<Journal, 'write'>;
   readonly random: (bytes: number) => Uint8Array;

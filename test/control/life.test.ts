@@ -466,6 +466,16 @@ void t.test('two persons: a request, its approvals, its ticket, its end', async 
   t.equal((await decide(chief)).request.state, 'waiting');
   await t.rejects(decide(chief), { code: 'APPROVAL_REFUSED' }, 'not twice');
   t.same((await access(w, chief)).toApprove, []);
+  const local = (uid: number, id: string): unknown =>
+    w.control.handlers['request.decide']({ request: id, approve: true, note: '' }, { ...operator, uid });
+  const { request: other } = await w.control.handlers['portal.request'](
+    { ...asked, actions: ['view', 'modify'] },
+    broker,
+  );
+  t.match(local(0, other.id), { request: { state: 'waiting' } });
+  t.throws(() => local(1000, other.id), { code: 'APPROVAL_REFUSED' }, 'root can be any local account');
+  t.throws(() => local(0, other.id), { code: 'APPROVAL_REFUSED' });
+  await w.control.handlers['request.end']({ request: other.id, reason: 'Not needed' }, operator);
   t.equal((await decide(second)).request.state, 'approved');
   t.match((await life(w)).requests[0], {
     state: 'approved',
@@ -473,10 +483,13 @@ void t.test('two persons: a request, its approvals, its ticket, its end', async 
   });
   await t.rejects(decide(second), { code: 'REQUEST_UNKNOWN' });
   await w.control.handlers['request.end']({ request: request.id, reason: 'Not needed' }, operator);
-  t.match((await life(w)).requests[0], { state: 'ended' });
+  t.match(
+    (await life(w)).requests.find(({ id }) => id === request.id),
+    { state: 'ended' },
+  );
   await w.tick();
   t.same(
-    w.of('request.changed').map((each) => each.request.state),
+    w.of('request.changed').flatMap((each) => (each.request.id === request.id ? each.request.state : [])),
     ['waiting', 'waiting', 'approved', 'ended'],
   );
 });
