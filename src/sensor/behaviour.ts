@@ -69,9 +69,9 @@ export class Behaviour {
     this.#link = new LinkWatch(this.findings, hosts);
   }
 
-  /** New cards appear faster than cards can. */
-  get flooded(): boolean {
-    return this.#link.flooded;
+  /** Since when new cards appear faster than cards can; undefined while they don't. */
+  get floodedSince(): number | undefined {
+    return this.#link.floodedSince;
   }
 
   /** A decoded frame, and its flow where it has one. */
@@ -106,7 +106,11 @@ export class Behaviour {
     if (host === undefined) return;
     this.#scan.arp(host, frame, at);
     // Who is told to whom asked is there, unless cards are being invented.
-    if (frame.arp === 'reply' && !this.flooded && this.#hosts.card(frame.destinationMac) !== undefined)
+    if (
+      frame.arp === 'reply' &&
+      this.floodedSince === undefined &&
+      this.#hosts.card(frame.destinationMac) !== undefined
+    )
       this.#hosts.talks(frame.sourceMac);
   }
 

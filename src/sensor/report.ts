@@ -4,7 +4,8 @@
  * hosts go again, since `control` may have started afresh. What could not be sent stays due.
  *
  * Hosts without a MAC (captures of raw IP) are no inventory rows and are never sent, and neither are cards of which
- * nothing is known but that somebody sent in their name; while cards are being invented, only those that serve.
+ * nothing is known but that somebody sent in their name; while cards are being invented, only
+ * those that serve or were there before.
  *
  * With the hosts go findings and flows of baselines that are new or changed.
  */
@@ -95,7 +96,9 @@ export class Reporter {
 
   #isRow(host: Host): boolean {
     if (host.reported !== -Infinity) return true;
-    return this.#behaviour?.flooded === true ? host.services.size > 0 : host.established;
+    const since = this.#behaviour?.floodedSince;
+    if (since === undefined || host.first < since) return host.established;
+    return host.services.size > 0;
   }
 
   #due(at: number): Host[] {

@@ -32,6 +32,8 @@ const GENUINE = 0.25;
 
 interface Claim {
   mac: number;
+  /** Who had it before the others came. */
+  owner: number;
   since: number;
   flips: number;
 }
@@ -52,8 +54,8 @@ export class LinkWatch {
   #servers: ServerRow[] = [];
   #windowAt = -Infinity;
   #windowCreated = 0;
-  /** New cards are being invented. */
-  flooded = false;
+  /** Since when new cards are being invented; undefined while they aren't. */
+  floodedSince: number | undefined;
 
   constructor(findings: Findings, hosts: HostTable) {
     this.#findings = findings;
@@ -78,21 +80,25 @@ export class LinkWatch {
           this.#claims.delete(oldest);
           break;
         }
-      this.#claims.set(address, { mac, since: at, flips: 0 });
+      this.#claims.set(address, { mac, owner: mac, since: at, flips: 0 });
       return;
     }
     if (claim.mac === mac) return;
     const owner = this.#hosts.card(claim.mac);
     const before = claim.mac;
     claim.flips = at - claim.since > WINDOW_MS ? 1 : claim.flips + 1;
-    if (claim.flips === 1) claim.since = at;
+    if (claim.flips === 1) {
+      claim.since = at;
+      claim.owner = before;
+    }
     claim.mac = mac;
     if (owner === undefined || at - owner.last > ALIVE_MS) return;
     if (virtualCards.test(macText(mac)) || virtualCards.test(macText(before))) return;
     const taken = this.#took(mac, address, at);
     if (claim.flips < FLIPS && taken < TAKEN) return;
-    const evidence = `arp: ${printAddress(address)} claimed by ${macText(mac)} while ${macText(before)} has it`;
-    this.#findings.raise({ kind: 'arp-spoofing', about: mac, key: printAddress(address), evidence, at });
+    const late = mac === claim.owner ? before : mac;
+    const evidence = `arp: ${printAddress(address)} claimed by ${macText(late)} while ${macText(claim.owner)} has it`;
+    this.#findings.raise({ kind: 'arp-spoofing', about: late, key: printAddress(address), evidence, at });
   }
 
   #took(mac: number, address: string, at: number): number {
@@ -140,12 +146,13 @@ export class LinkWatch {
         if (host.talked || host.services.size > 0) genuine++;
         else sample = host;
       }
-      this.flooded = genuine < fresh * GENUINE;
-      if (this.flooded) {
+      const invented = genuine < fresh * GENUINE;
+      this.floodedSince = invented ? (this.floodedSince ?? this.#windowAt) : undefined;
+      if (invented) {
         const evidence = `${fresh} new cards in ${Math.max(1, Math.round((at - this.#windowAt) / 1000))} s, ${genuine} of them talk; one is ${sample === undefined ? 'gone' : macText(sample.mac)}`;
         this.#findings.raise({ kind: 'mac-flood', about: undefined, key: 'link', evidence, at });
       }
-    } else if (at - this.#windowAt > FLOOD_MS) this.flooded = false;
+    } else if (at - this.#windowAt > FLOOD_MS) this.floodedSince = undefined;
     if (at - this.#windowAt > FLOOD_MS || at < this.#windowAt || fresh >= 4 * FLOOD) {
       this.#windowAt = at;
       this.#windowCreated = created;

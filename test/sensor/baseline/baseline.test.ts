@@ -1,0 +1,235 @@
+/** What is normal for a device, what isn't, what is kept, what is forgotten. */
+import t from 'tap';
+import { Baselines, DEVICES } from '../../../src/sensor/baseline/baseline.ts';
+import type { Conduct } from '../../../src/sensor/baseline/baseline.ts';
+import { ENTRIES } from '../../../src/sensor/baseline/device.ts';
+import { Findings } from '../../../src/sensor/findings/findings.ts';
+import { Host } from '../../../src/sensor/host.ts';
+import { baselineFlow } from '../../../src/wire/finding.ts';
+import { bench, behind, chat, DAY, said, START, station, talk } from '../behaviour-bench.ts';
+import type { Bench } from '../behaviour-bench.ts';
+
+const monitor = station(10);
+const central = station(20);
+const stranger = station(30);
+
+/** Three days on which the monitor is as it always is. */
+function learnt(mode: 'rolling' | 'frozen' = 'rolling'): Bench {
+  const b = bench({ baseline: { days: 3, mode } });
+  for (let day = 0; day <= 3; day++) {
+    b.take(...chat(monitor, central, 2575));
+    b.pass(DAY);
+  }
+  return b;
+}
+
+void t.test('while it is learnt nothing is new; then a peer and a service are', (t) => {
+  const b = bench({ baseline: { days: 3, mode: 'rolling' } });
+  for (let day = 0; day <= 3; day++) {
+    b.take(...chat(monitor, central, 2575));
+    if (day < 3) b.take(...chat(stranger, monitor, 8000 + day));
+    b.pass(DAY);
+  }
+  t.same(b.kinds(), []);
+  b.take(...chat(monitor, central, 2575));
+  b.pass(20_000);
+  t.same(b.kinds(), [], 'as always');
+  b.take(...chat(monitor, station(40), 2575));
+  b.take(...chat(central, monitor, 5900));
+  b.pass(20_000);
+  const ofMonitor = b.sensor.behaviour.reports().filter((f) => f.mac === monitor.mac);
+  t.match(ofMonitor, [
+    { kind: 'new-peer', evidence: [/uses tcp\/2575 of 10\.1\.0\.40/], count: 1 },
+    { kind: 'new-service', key: 'tcp/5900' },
+  ]);
+  b.take(...chat(monitor, station(40), 2575));
+  b.pass(20_000);
+  t.equal(b.of('new-peer').find((f) => f.mac === monitor.mac)?.count, 2, 'the same finding');
+  t.end();
+});
+
+void t.test('calls outside: a device that never did; site prefixes are inside', (t) => {
+  const b = learnt();
+  b.take(...chat(monitor, behind('203.0.113.9'), 443));
+  b.pass(20_000);
+  t.match(b.of('dials-out'), [{ mac: monitor.mac, severity: 'high', key: '203.0.113.0/24 tcp/443' }]);
+  const inside = bench({ baseline: { days: 3, mode: 'rolling' }, prefixes: ['203.0.113.0/24'] });
+  for (let day = 0; day <= 3; day++) {
+    inside.take(...chat(monitor, central, 2575));
+    inside.pass(DAY);
+  }
+  inside.take(...chat(monitor, behind('203.0.113.9'), 443));
+  inside.pass(20_000);
+  t.same(inside.of('dials-out'), []);
+  t.end();
+});
+
+void t.test('a medical device that calls outside is heard while it is learnt, answered or not', (t) => {
+  const b = bench();
+  const infusion = talk(monitor, central, 4242, [
+    {
+      from: 'client',
+      data: said(
+        '\u000bMSH|^~\\&|INF^0012210A0B700001^EUI-64|CLINIC|HIS|CLINIC|20260101||ORU^R01^ORU_R01|1|P|2.6\rOBX|1|NM|68063^MDC_PUMP^MDC|1.1.1.1||1||||||R|||||||0012210A0B700001^^0012210A0B700001^EUI-64\r\u001c\r',
+      ),
+    },
+  ]);
+  b.take(...infusion);
+  const medical = [...b.sensor.hosts.all()].some((host) => host.identity().medical);
+  t.ok(medical, 'known for what it is');
+  b.take(...chat(monitor, behind('203.0.113.9'), 8443));
+  b.pass(20_000);
+  t.match(b.of('dials-out'), [{ mac: monitor.mac, key: '203.0.113.0/24 tcp/8443' }]);
+  t.end();
+});
+
+void t.test('hard-coded destinations are heard on the first packet', (t) => {
+  const b = bench();
+  const [syn] = chat(monitor, behind('202.114.4.119'), 515);
+  b.take(syn as Uint8Array);
+  t.match(b.of('hard-coded-destination'), [
+    { mac: monitor.mac, severity: 'critical', key: '202.114.4.119 tcp/515' },
+  ]);
+  const other = bench();
+  other.take(...chat(monitor, behind('202.114.4.121'), 515));
+  t.same(other.kinds(), []);
+  t.end();
+});
+
+void t.test('rolling: what goes on becomes normal; frozen: it does not', (t) => {
+  for (const mode of ['rolling', 'frozen'] as const) {
+    const b = learnt(mode);
+    for (let day = 0; day < 6; day++) {
+      b.take(...chat(monitor, stranger, 2575));
+      b.pass(DAY);
+    }
+    const before = b.of('new-peer').find((f) => f.mac === monitor.mac)?.count ?? 0;
+    b.take(...chat(monitor, stranger, 2575));
+    b.pass(20_000);
+    const after = b.of('new-peer').find((f) => f.mac === monitor.mac)?.count ?? 0;
+    t.equal(after - before, mode === 'rolling' ? 0 : 1, mode);
+  }
+  t.end();
+});
+
+const conduct = (more: Partial<Conduct> = {}): Conduct => ({
+  role: 'client',
+  peer: central.mac,
+  address: central.ip,
+  outside: false,
+  transport: 'tcp',
+  port: 104,
+  protocol: 'dicom',
+  out: 1_000_000,
+  in: 1_000,
+  fresh: true,
+  ...more,
+});
+const MAC = monitor.mac;
+const host = new Host(Number.parseInt(MAC.replaceAll(':', ''), 16), undefined, START);
+
+void t.test('bulk export: against what a day brought before', (t) => {
+  const findings = new Findings();
+  const baselines = new Baselines({ days: 3, mode: 'rolling' }, findings);
+  for (let day = 0; day < 5; day++)
+    baselines.note(MAC, host, conduct({ out: 150_000_000 }), START + day * DAY);
+  baselines.note(MAC, host, conduct({ out: 300_000_000 }), START + 5 * DAY);
+  t.same(findings.all(), [], 'twice as much is a busy day');
+  baselines.note(MAC, host, conduct({ out: 300_000_000, fresh: false }), START + 5 * DAY + 1);
+  t.match(findings.all(), [{ kind: 'bulk-export', evidence: [/600 MB of dicom .* before was 150 MB/] }]);
+  t.end();
+});
+
+void t.test('hours, versions, silence', (t) => {
+  const findings = new Findings();
+  const baselines = new Baselines({ days: 3, mode: 'rolling' }, findings);
+  for (let day = 0; day < 10; day++)
+    for (let hour = 0; hour < 8; hour++)
+      baselines.note(MAC, host, conduct(), START + day * DAY + hour * 3_600_000);
+  t.same(findings.all(), []);
+  baselines.note(MAC, host, conduct(), START + 10 * DAY - 12 * 3_600_000);
+  t.match(findings.all(), [{ kind: 'unusual-hours', key: '21' }]);
+
+  const device = baselines.device(MAC);
+  t.equal(device?.version('dicom equipment.software', 'V1', START), undefined, 'the first');
+  t.equal(
+    device?.version('dicom equipment.software', 'V2', START + 60_000),
+    undefined,
+    'two programs of one host',
+  );
+  t.equal(device?.version('dicom equipment.software', 'V3', START + DAY), 'V2');
+  t.equal(device?.version('dicom equipment.software', 'V3', START + 2 * DAY), undefined, 'told once');
+
+  baselines.sweep(START + 10 * DAY + 20 * 3_600_000, () => host);
+  t.equal(findings.all().length, 1, 'a night is no loss');
+  baselines.sweep(START + 13 * DAY, () => host);
+  t.match(findings.all()[1], { kind: 'device-vanished', mac: MAC });
+  baselines.sweep(START + 14 * DAY, () => host);
+  t.equal(findings.all()[1]?.count, 1, 'once');
+  t.end();
+});
+
+void t.test('kept over a restart, whatever else is in the file', (t) => {
+  const before = learnt();
+  const kept = JSON.parse(JSON.stringify(before.sensor.behaviour.kept())) as { devices: unknown[] };
+  const after = bench({ baseline: { days: 3, mode: 'rolling' } });
+  after.at = before.at;
+  after.sensor.behaviour.restore(
+    { ...kept, devices: [{ mac: 'nonsense' }, null, 7, ...kept.devices] },
+    after.at,
+  );
+  t.equal(after.sensor.behaviour.baselines.size, 2);
+  after.take(...chat(monitor, central, 2575));
+  after.pass(20_000);
+  t.same(after.kinds(), [], 'as always');
+  after.take(...chat(monitor, stranger, 2575));
+  after.pass(20_000);
+  t.match(
+    after.of('new-peer').filter((f) => f.mac === monitor.mac),
+    [{ count: 1 }],
+  );
+  for (const nonsense of [undefined, null, 7, 'x', {}, { version: 2 }, { version: 1, devices: 'x' }]) {
+    const c = bench();
+    c.sensor.behaviour.restore(nonsense, c.at);
+    t.equal(c.sensor.behaviour.baselines.size, 0);
+  }
+  t.end();
+});
+
+void t.test('bounded: devices, rows of a device, and then it is wide', (t) => {
+  const findings = new Findings();
+  const baselines = new Baselines({ days: 1, mode: 'rolling' }, findings);
+  for (let n = 0; n < DEVICES + 50; n++) {
+    const mac = `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`;
+    baselines.note(mac, host, conduct(), START + n);
+  }
+  t.equal(baselines.size, DEVICES);
+  t.equal(baselines.entries, DEVICES);
+  for (let n = 0; n < 3 * ENTRIES; n++)
+    baselines.note(MAC, host, conduct({ peer: `peer ${n}` }), START + DEVICES + n);
+  t.equal(baselines.device(MAC)?.entries.size, ENTRIES);
+  t.equal(baselines.device(MAC)?.wide, true);
+  for (let day = 1; day < 5; day++) baselines.note(MAC, host, conduct(), START + day * DAY);
+  baselines.note(MAC, host, conduct({ peer: 'one more' }), START + 6 * DAY);
+  t.same(findings.all(), [], 'whom everybody meets nobody is new to');
+  t.end();
+});
+
+void t.test('flows to tell: each once until it goes on', (t) => {
+  const b = learnt();
+  const first = b.sensor.behaviour.baselines.due(1);
+  t.equal(first.flows.length, 1);
+  first.taken();
+  const second = b.sensor.behaviour.baselines.due(10);
+  for (const flow of second.flows) t.ok(baselineFlow.safeParse(flow).success);
+  t.match(
+    [...first.flows, ...second.flows].find((f) => f.role === 'client'),
+    { mac: monitor.mac, peer: central.mac, transport: 'tcp', port: 2575, learnt: true },
+  );
+  second.taken();
+  t.same(b.sensor.behaviour.baselines.due(10).flows, []);
+  b.take(...chat(monitor, central, 2575));
+  b.pass(20_000);
+  t.equal(b.sensor.behaviour.baselines.due(10).flows.length, 2, 'both ends');
+  t.end();
+});
