@@ -99,6 +99,11 @@ export const errorTable = {
   AUDIT_UNAVAILABLE: row('The audit log cannot be written; new sessions are refused.', 'gateway', true),
   AUDIT_CORRUPT: row('The audit log does not verify.', 'gateway', false),
 
+  PROVISION_REFUSED: row('The provisioning stick is refused.', 'caller', false),
+  PROVISION_INVALID: row('No provisioning stick can be made of this.', 'caller', false),
+  PROVISION_STATE: row("The gateway's enrolment cannot be read or written.", 'gateway', true),
+  RECEIPT_REFUSED: row('The receipt of a gateway is refused.', 'caller', false),
+
   CAPTURE_UNREADABLE: row('A capture file cannot be read.', 'caller', false),
 
   ADVISORY_UNREADABLE: row('An advisory or a document of a device cannot be read.', 'caller', false),
@@ -206,6 +211,9 @@ export function exitCodeOf(e: unknown): number {
     case 'BUNDLE_VECTORS':
     case 'BUNDLE_ROTATION':
     case 'SIGNER_INVALID':
+    case 'PROVISION_REFUSED':
+    case 'PROVISION_INVALID':
+    case 'RECEIPT_REFUSED':
     case 'FACT_INVALID':
     case 'ADVISORY_INVALID':
     case 'AUDIT_CORRUPT':
@@ -218,6 +226,7 @@ export function exitCodeOf(e: unknown): number {
     case 'AUDIT_STORAGE_FULL':
     case 'AUDIT_UNAVAILABLE':
     case 'SEAL_UNAVAILABLE':
+    case 'PROVISION_STATE':
       return exitCodes.ioErr;
     default:
       return exitCodes.software;

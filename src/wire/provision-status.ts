@@ -1,0 +1,77 @@
+/**
+ * How far the set-up of a gateway is: what the technician's page, the console and the hand-over sheet show. Facts come
+ * from the box, steps are made of them (`control/provisioning.ts`).
+ */
+import { z } from 'zod';
+import { provisionCode } from './provision-code.ts';
+
+export const stickState = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('none') }),
+  z.strictObject({ state: z.literal('checking') }),
+  z.strictObject({
+    state: z.literal('read'),
+    code: provisionCode,
+    /** In one line; nothing of the stick's content. */
+    detail: z.string().max(300).optional(),
+    at: z.number().int().nonnegative(),
+  }),
+]);
+export type StickState = z.infer<typeof stickState>;
+
+export const selfTestIds = [
+  'link',
+  'addressing',
+  'dns',
+  'time',
+  'udp',
+  'coordinator',
+  'enclave',
+  'tpm',
+  'disk',
+] as const;
+export type SelfTestId = (typeof selfTestIds)[number];
+
+export const selfTestItem = z.strictObject({
+  id: z.enum(selfTestIds),
+  /** `off`: not asked for here. */
+  level: z.enum(['ok', 'warning', 'failed', 'off']),
+  text: z.string().max(300),
+  action: z.string().max(300).optional(),
+});
+export type SelfTestItem = z.infer<typeof selfTestItem>;
+
+export const provisionPhase = z.enum(['new', 'enrolled', 'leaving', 'reset', 'decommissioned']);
+export type ProvisionPhase = z.infer<typeof provisionPhase>;
+
+export const provisionFacts = z.strictObject({
+  phase: provisionPhase,
+  /** `anteroom-device:…`. */
+  device: z.string().max(100),
+  version: z.string().max(64),
+  site: z.strictObject({ id: z.string(), name: z.string() }).optional(),
+  /** Of the gateway's identity, once it has one. */
+  identity: z.string().optional(),
+  contact: z.string().optional(),
+  stick: stickState,
+  /** The office has answered the receipt. */
+  accepted: z.boolean(),
+  selfTest: z.array(selfTestItem).max(selfTestIds.length),
+  /** Devices behind the enclave port, as far as the sensor has said. */
+  devicesSeen: z.number().int().nonnegative().optional(),
+  /** The box's own time. */
+  now: z.number().int().nonnegative(),
+});
+export type ProvisionFacts = z.infer<typeof provisionFacts>;
+
+export const stepIds = ['found', 'verified', 'network', 'clock', 'coordinator', 'devices', 'done'] as const;
+export type StepId = (typeof stepIds)[number];
+
+export interface Step {
+  readonly id: StepId;
+  readonly title: string;
+  /** `now`: being worked on; `waiting`: needs an earlier one. */
+  readonly state: 'green' | 'yellow' | 'red' | 'now' | 'waiting';
+  readonly text: string;
+  /** What to do, where something has to be. */
+  readonly action?: string;
+}
