@@ -18,6 +18,7 @@ import { register as facts } from './facts.ts';
 import { register as findings } from './findings.ts';
 import { register as peers } from './peers.ts';
 import { register as policy } from './policy.ts';
+import { register as provision } from './provision.ts';
 import { register as request } from './request.ts';
 import { register as review } from './review.ts';
 import { register as sensor } from './sensor.ts';
@@ -50,6 +51,7 @@ for (const register of [
   audit,
   sensor,
   policy,
+  provision,
   breakGlass,
   emergency,
   request,

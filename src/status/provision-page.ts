@@ -1,0 +1,235 @@
+/**
+ * The technician's page on the management port while a gateway is set up: seven steps, the self-test, the hand-over
+ * sheet. Plain HTML that loads itself again; no script, so any phone shows it.
+ *
+ *   /            the steps, and a field for the one-time code while a stick waits for it
+ *   /handover    the hand-over sheet, to print or to save as PDF
+ *   POST /code   the typed code; nothing else can be sent here
+ *
+ * There is no login: who can reach the management port stands beside the box. The page shows nothing secret, and the
+ * code is worth nothing without the stick. Hostile web pages in the same browser are kept out as on the status page:
+ * names in `Host` are refused, and a form of another site is refused by `Sec-Fetch-Site` and `Origin`.
+ */
+import type { Server } from 'node:http';
+import { isIP } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { Context } from 'hono';
+import type { ProvisionFacts, SelfTestItem, Step } from '../wire/provision-status.ts';
+import { qrCode, qrSvg } from './qr.ts';
+
+export interface ProvisionPageOptions {
+  readonly facts: () => ProvisionFacts;
+  readonly steps: (facts: ProvisionFacts) => Step[];
+  /** What somebody typed. Undefined where no code is taken. */
+  readonly onCode?: (code: string) => void;
+}
+
+const MAX_CODE = 64;
+const RELOAD_SECONDS = 5;
+
+const headers: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
+
+const style = `
+:root { color-scheme: light dark; --line: light-dark(#d5dae1, #363d47); --faint: light-dark(#5a6574, #9aa5b4);
+  --green: light-dark(#1b6e3c, #7fd6a0); --yellow: light-dark(#7a4d00, #f0c060); --red: light-dark(#9c1521, #ff9c9c);
+  --blue: light-dark(#1d4f91, #8fbcf5); }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 44rem; padding: 1rem; font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere;
+  background: light-dark(#f4f5f7, #14171b); color: light-dark(#1c2430, #e4e8ee); }
+h1 { font-size: 1.3rem; margin: 0; } h2 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+p { margin: .25rem 0; } .faint { color: var(--faint); }
+ol, ul { list-style: none; margin: 1rem 0; padding: 0; }
+li { display: grid; grid-template-columns: 6rem 1fr; gap: .75rem; padding: .7rem 0; border-top: 1px solid var(--line); }
+b.mark { font-size: .85rem; text-transform: uppercase; letter-spacing: .03em; }
+.green { color: var(--green); } .yellow { color: var(--yellow); } .red { color: var(--red); } .now { color: var(--blue); }
+.waiting, .off { color: var(--faint); }
+.action { font-weight: 600; }
+form { display: flex; gap: .5rem; flex-wrap: wrap; margin: 1rem 0; }
+input, button { font: inherit; padding: .6rem; min-width: 0; } input { flex: 1 1 12rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { color: var(--faint); } dd { margin: 0; }
+svg { width: 14rem; max-width: 100%; height: auto; }
+.sign { margin-top: 3rem; border-top: 1px solid; max-width: 22rem; padding-top: .25rem; }
+@media print { body { background: #fff; color: #000; max-width: none; font-size: 12px; } .screen { display: none; } }
+`;
+
+const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const minute = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+function page(title: string, body: string, reload: boolean): string {
+  const refresh = reload ? `<meta http-equiv="refresh" content="${RELOAD_SECONDS}">` : '';
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${refresh}<title>${escape(title)}</title><style>${style}</style></head><body>${body}</body></html>\n`;
+}
+
+const marks: Readonly<Record<Step['state'], string>> = {
+  green: '✓ done',
+  yellow: '! look',
+  red: '✗ stop',
+  now: '… now',
+  waiting: 'waits',
+};
+
+function row(mark: string, kind: string, title: string, text: string, action?: string): string {
+  const act = action === undefined ? '' : `<p class="action">${escape(action)}</p>`;
+  return `<li><b class="mark ${kind}">${mark}</b><div><b>${escape(title)}</b><p>${escape(text)}</p>${act}</div></li>`;
+}
+
+const stepRows = (steps: readonly Step[]): string =>
+  steps.map(({ state, title, text, action }) => row(marks[state], state, title, text, action)).join('');
+
+const testTitles: Readonly<Record<SelfTestItem['id'], string>> = {
+  link: 'Link',
+  addressing: 'Addressing',
+  dns: 'Name service',
+  time: 'Time',
+  udp: 'UDP out',
+  coordinator: 'Coordinator',
+  enclave: 'Enclave port',
+  tpm: 'TPM',
+  disk: 'Disk',
+};
+const levels: Readonly<Record<SelfTestItem['level'], readonly [string, string]>> = {
+  ok: ['✓ good', 'green'],
+  warning: ['! look', 'yellow'],
+  failed: ['✗ failed', 'red'],
+  off: ['not run', 'off'],
+};
+
+const testRows = (items: readonly SelfTestItem[]): string =>
+  items
+    .map(({ id, level, text, action }) =>
+      row(levels[level][0], levels[level][1], testTitles[id], text, action),
+    )
+    .join('');
+
+const definition = (rows: readonly (readonly [string, string | undefined])[]): string =>
+  `<dl>${rows.map(([name, value]) => (value === undefined ? '' : `<dt>${name}</dt><dd>${escape(value)}</dd>`)).join('')}</dl>`;
+
+const about = (facts: ProvisionFacts): string =>
+  definition([
+    ['Site', facts.site && `${facts.site.name} (${facts.site.id})`],
+    ['Device code', facts.device],
+    ['Software', facts.version],
+    ['Time here', minute(facts.now)],
+    ['Contact', facts.contact],
+  ]);
+
+export function stepsPage(facts: ProvisionFacts, steps: readonly Step[], takesCode: boolean): string {
+  const wantsCode = takesCode && facts.stick.state === 'read' && facts.stick.code === 'E13';
+  const form = wantsCode
+    ? '<form method="post" action="/code"><input name="code" maxlength="64" autocomplete="off" autocapitalize="characters" aria-label="One-time code" placeholder="One-time code" required><button>Use it</button></form>'
+    : '';
+  const tests = facts.selfTest.length === 0 ? '' : `<h2>Self-test</h2><ul>${testRows(facts.selfTest)}</ul>`;
+  const sheet =
+    facts.phase === 'enrolled' ? '<p class="screen"><a href="/handover">Hand-over sheet</a></p>' : '';
+  return page(
+    'Set-up of this gateway',
+    // A page with a field in it doesn't load itself again under the typing hand.
+    `<h1>Set-up of this gateway</h1>${form}<ol>${stepRows(steps)}</ol>${sheet}${tests}<h2>This box</h2>${about(facts)}`,
+    !wantsCode,
+  );
+}
+
+/** What the QR code of a gateway says: enough to recognise it, nothing to get into it. */
+export const identityText = (site: string, identity: string): string =>
+  `anteroom:gateway/${site}?identity=${identity.split(':')[1] ?? ''}`;
+
+export function handoverSheet(facts: ProvisionFacts, steps: readonly Step[]): string {
+  const { site, identity } = facts;
+  const said = site && identity !== undefined ? identityText(site.id, identity) : facts.device;
+  const code = qrCode(said);
+  return page(
+    `Hand-over: ${site?.name ?? 'not enrolled'}`,
+    `<h1>Hand-over of a gateway: ${escape(site?.name ?? 'not enrolled')}</h1><p class="faint">${minute(facts.now)}</p>${about(facts)}${code ? qrSvg(code) : ''}<p>${escape(said)}</p><h2>Steps</h2><ol>${stepRows(steps)}</ol><h2>Self-test</h2><ul>${testRows(facts.selfTest)}</ul><p class="sign">Technician, date</p><p class="sign">For the site, date</p>`,
+    false,
+  );
+}
+
+function isLocalName(host: string): boolean {
+  const [, bracketed, plain] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::\d{1,5})?$/.exec(host) ?? [];
+  if (bracketed !== undefined) return isIP(bracketed) === 6;
+  return plain?.toLowerCase() === 'localhost' || isIP(plain ?? '') === 4;
+}
+
+function refusal(c: Context): Response | undefined {
+  const host = c.req.header('Host') ?? '';
+  if (!isLocalName(host)) return c.text('Use the address, not a name.\n', 421);
+  const { method, path } = c.req;
+  if (method === 'GET' || method === 'HEAD') return undefined;
+  if (method !== 'POST' || path !== '/code')
+    return c.text('This page is for reading.\n', 405, { Allow: 'GET, HEAD' });
+  const site = c.req.header('Sec-Fetch-Site');
+  const origin = c.req.header('Origin');
+  if ((site !== undefined && site !== 'same-origin') || (origin !== undefined && origin !== `http://${host}`))
+    return c.text('Not for other sites.\n', 403);
+  return undefined;
+}
+
+/** The page's application, without a socket. */
+export function provisionApplication({ facts, steps, onCode }: ProvisionPageOptions): Hono {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    const refused = refusal(c);
+    if (refused) c.res = refused;
+    else await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+  });
+  app.get('/', (c) => {
+    const now = facts();
+    return c.html(stepsPage(now, steps(now), onCode !== undefined));
+  });
+  app.get('/handover', (c) => {
+    const now = facts();
+    return c.html(handoverSheet(now, steps(now)));
+  });
+  app.post('/code', async (c) => {
+    if (!onCode) return c.text('No code is taken here.\n', 404);
+    if (Number(c.req.header('Content-Length') ?? Number.NaN) > 1024 || !c.req.header('Content-Length'))
+      return c.text('That is too long.\n', 413);
+    const { code } = await c.req.parseBody();
+    if (typeof code !== 'string' || code.length > MAX_CODE || !/^[0-9A-Za-z -]+$/.test(code))
+      return c.text('That is not a code.\n', 400);
+    onCode(code);
+    return c.redirect('/', 303);
+  });
+  app.notFound((c) => c.text('There is nothing here.\n', 404));
+  app.onError((_, c) => c.text('The page could not be made.\n', 500));
+  return app;
+}
+
+const MAX_CONNECTIONS = 32;
+const REQUEST_MS = 5_000;
+
+/** Serve the page; port 0 takes any. Rejects where the address can't be listened on. */
+export async function startProvisionPage(
+  options: ProvisionPageOptions & { readonly listen: { readonly address: string; readonly port: number } },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const { address: hostname, port } = options.listen;
+  const server = createAdaptorServer({
+    fetch: provisionApplication(options).fetch,
+    hostname,
+    serverOptions: { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 8192 },
+  }) as Server;
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, hostname, resolve);
+  });
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound ? bound.port : port,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
