@@ -2,7 +2,8 @@
  * `anteroom policy explain`: why somebody may or may not, in words, and which facts would change it. About a user and a
  * resource of the configuration, a recorded session, or a case of a decision table.
  *
- * For a user of the configuration the rest of the facts is assumed, in good order, and said so; `--fact` sets any.
+ * For a user of the site its calendars, exceptions and tickets count as of now, or of `--at`; the rest of the facts is
+ * assumed, in good order, and said so. `--fact` sets any.
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -16,8 +17,10 @@ import type { Cell } from '../policy/table-file.ts';
 import { parseTable } from '../policy/table-test.ts';
 import { loadConfig } from '../platform/config.ts';
 import { Fault } from '../wire/errors.ts';
+import { epochMillis } from '../wire/units.ts';
 import { paragraph, plain, printJson } from './console.ts';
-import { configured } from './policy-directory.ts';
+import { configured, instantAt, zoneOf } from './policy-directory.ts';
+import { inForce } from './policy-in-force.ts';
 import { readRecords } from './policy-records.ts';
 import { readSource, setOf } from './policy-source.ts';
 
@@ -58,7 +61,7 @@ function askedText({ request, user, device, assumed }: Subjects): string {
     paragraph(`${who} asks for ${what}, on ${days[time.weekday - 1]} at ${clock}.`, 0) +
     paragraph(`Facts: ${facts.join(', ')}.`, 0) +
     (assumed
-      ? paragraph('What the configuration does not say is assumed to be in good order; --fact sets it.', 0)
+      ? paragraph('What the site does not say is assumed to be in good order; --fact sets it.', 0)
       : '')
   );
 }
@@ -125,8 +128,7 @@ interface Options {
 }
 
 function overridden(cells: Map<string, Cell>, options: Options): Map<string, Cell> {
-  const given = options.at === undefined ? options.fact : [...options.fact, `when=${options.at}`];
-  for (const each of given) {
+  for (const each of options.fact) {
     const [name = '', value] = each.split(/=(.*)/s).map((part) => part.trim());
     if (value === undefined || !isFact(name)) throw bad(`--fact ${each}: there is no fact "${name}"`);
     cells.set(name, { text: value, line: 0 });
@@ -165,22 +167,35 @@ function tabled(path: string, options: Options): AccessRequest {
     if (reading.kind === 'malformed')
       throw bad(`${name}:${reading.problems[0]?.line}: ${reading.problems[0]?.text}`);
     const found = reading.table.cases.find((each) => each.name === options.case);
-    if (found) return asked(overridden(new Map(found.facts), options));
+    if (!found) continue;
+    const cells = new Map(found.facts);
+    if (options.at !== undefined) cells.set('when', { text: options.at, line: 0 });
+    return asked(overridden(cells, options));
   }
   throw bad(`no table has a case "${options.case}"`);
 }
 
 async function subjectsOf(path: string | undefined, options: Options): Promise<Subjects> {
-  const file = path ?? loadConfig().policy.file;
-  if (file === undefined)
-    throw new Fault('POLICY_UNREADABLE', 'The configuration names no policy file: name one.');
-  const set = setOf(readSource(file));
-  if (options.session !== undefined)
-    return { set, request: await recorded(options.session, options.store), assumed: false };
-  if (options.case !== undefined) return { set, request: tabled(file, options), assumed: false };
+  if (options.case !== undefined) {
+    const file = path ?? loadConfig().policy.file;
+    if (file === undefined) throw bad('name the folder that --case is in');
+    return { set: setOf(readSource(file)), request: tabled(file, options), assumed: false };
+  }
+  if (options.session !== undefined) {
+    const request = await recorded(options.session, options.store);
+    return {
+      set: path === undefined ? (await inForce()).set : setOf(readSource(path)),
+      request,
+      assumed: false,
+    };
+  }
   if (options.user === undefined || options.resource === undefined)
     throw bad('name a --user and a --resource, a --session, or a --case');
-  const { cells, names } = configured(loadConfig(), options.user, options.resource);
+  const { set, config } = await inForce(path);
+  const now = epochMillis(Date.now());
+  const at = options.at === undefined ? now : instantAt(options.at, zoneOf(config), now);
+  if (at === undefined) throw bad(`--at ${options.at}: not "Wed 22:30" or "2026-03-29 02:30"`);
+  const { cells, names } = configured(config, options.user, options.resource, at);
   return { set, request: asked(overridden(cells, options)), ...names, assumed: true };
 }
 
@@ -190,10 +205,10 @@ export function register(policy: Command): void {
   policy
     .command('explain')
     .description('why somebody may or may not, and which facts would change it')
-    .argument('[path]', 'a folder of .cedar files, or one file (default: the configured one)')
-    .option('--user <id>', 'a user of the configuration')
+    .argument('[path]', 'a folder of .cedar files, or one file (default: what decides here)')
+    .option('--user <id>', 'a user of the site')
     .option('--resource <id>', 'what the user asks for')
-    .option('--at <time>', 'when, such as "Wed 22:30" or "2026-03-29 02:30"')
+    .option('--at <time>', 'when, such as "Wed 22:30" or "2026-03-29 02:30" (default: now)')
     .option('--fact <name=value>', 'a fact as decision tables name it; may be given again', collect, [])
     .option('--session <id>', 'a recorded session, or the beginning of its name')
     .option('--store <file>', "read this audit store, or a copy of one, instead of asking the gateway's log")

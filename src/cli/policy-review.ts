@@ -9,7 +9,6 @@ import { entitlements, unusedPolicies, Usage } from '../policy/entitlement.ts';
 import type { Entitlement } from '../policy/entitlement.ts';
 import type { AccessRequest } from '../policy/request.ts';
 import { requestOf } from '../policy/table-facts.ts';
-import { loadConfig } from '../platform/config.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault, isFault } from '../wire/errors.ts';
 import type { Attestation, ExceptionRow, LifeStatus } from '../wire/life.ts';
@@ -17,7 +16,7 @@ import { paragraph, plain, plural, printJson, span, withControl } from './consol
 import { configured } from './policy-directory.ts';
 import { daysOf } from './policy-diff.ts';
 import { DAY_MS, readRecords } from './policy-records.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { inForce } from './policy-in-force.ts';
 
 /** More pairs of a user and a resource than this are asked for one by one. */
 const MAX_PAIRS = 200_000;
@@ -115,11 +114,7 @@ async function lifeStatus(): Promise<LifeStatus | undefined> {
 
 async function review(path: string | undefined, options: Options): Promise<void> {
   const { days, store, user, resource, unused, json } = options;
-  const config = loadConfig();
-  const file = path ?? config.policy.file;
-  if (file === undefined)
-    throw new Fault('POLICY_UNREADABLE', 'The configuration names no policy file: name one.');
-  const set = setOf(readSource(file));
+  const { set, config } = await inForce(path);
   const usage = new Usage();
   await readRecords({ since: Date.now() - days * DAY_MS, store }, (record) => usage.put(record));
   const status = await lifeStatus();
@@ -145,7 +140,7 @@ export function register(policy: Command): void {
   const command = policy
     .command('review')
     .description('who may what, who did, exceptions near their end, and what was attested')
-    .argument('[path]', 'a folder of .cedar files, or one file (default: the configured one)')
+    .argument('[path]', 'a folder of .cedar files, or one file (default: what decides here)')
     .option('--days <count>', 'what counts as used', daysOf, 90)
     .option('--unused', 'only entitlements with an action that was not used')
     .option('--user <id>', 'of one user')

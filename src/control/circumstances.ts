@@ -40,7 +40,7 @@ export type ExitFacts = Pick<RequestFacts, 'emergency' | 'breakGlass' | 'scenari
 
 export interface CircumstancesOptions {
   readonly ports: Pick<Ports, 'clock' | 'localTime'>;
-  readonly facts: FactStore;
+  readonly facts: Pick<FactStore, 'of'>;
   readonly site: () => SiteData;
   /** The gateway's own site, for `location.site` on a local path. */
   readonly siteId: string;

@@ -183,6 +183,7 @@ export class Control {
     this.#desk = new PolicyDesk({
       ports,
       source: this.#policy,
+      site: () => this.#site(),
       directory: this.#directory,
       inventory: this.#inventory.inventory,
       grants: this.#grants,

@@ -13,13 +13,15 @@ import type { BreakGlass } from './break-glass.ts';
 import type { ExitFacts, Occasion } from './circumstances.ts';
 import type { EmergencyMode } from './emergency.ts';
 import type { Grace } from './grace.ts';
+import type { LatestTime } from './latest-time.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export interface ExitsOptions extends Pick<Surroundings, 'site' | 'latest'> {
-  readonly glass: BreakGlass;
-  readonly emergency: EmergencyMode;
-  readonly requests: AccessRequests;
-  readonly grace: Grace;
+export interface ExitsOptions extends Pick<Surroundings, 'site'> {
+  readonly glass: Pick<BreakGlass, 'covering'>;
+  readonly emergency: Pick<EmergencyMode, 'active'>;
+  readonly requests: Pick<AccessRequests, 'tickets'>;
+  readonly grace: Pick<Grace, 'status'>;
+  readonly latest: Pick<LatestTime, 'now'>;
   /** What held of the contact when an open session was decided last. */
   readonly before: (session: SessionId) => Contact | undefined;
 }

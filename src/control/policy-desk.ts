@@ -4,6 +4,7 @@
  */
 import type { AuditBody } from '../wire/audit-event.ts';
 import { Fault } from '../wire/errors.ts';
+import type { SiteData } from '../wire/site-data.ts';
 import type { EpochMillis } from '../wire/units.ts';
 import type { Directory } from './directory.ts';
 import { operatorName } from './handlers.ts';
@@ -14,11 +15,17 @@ import type { OwnHealth } from './own-health.ts';
 import type { PolicySource, Reload } from './policy-source.ts';
 import type { ControlHandlers, Ports } from './ports.ts';
 
-export type PolicyVerb = 'broker.directory' | 'operator.policy.install' | 'operator.policy.status';
+export type PolicyVerb =
+  | 'broker.directory'
+  | 'operator.policy.install'
+  | 'operator.policy.status'
+  | 'operator.policy.content';
 
 export interface PolicyDeskOptions {
   readonly ports: Pick<Ports, 'clock' | 'log' | 'broker'>;
   readonly source: PolicySource;
+  /** The site's data in force. */
+  readonly site: () => SiteData;
   readonly directory: Directory;
   readonly inventory: Inventory;
   readonly grants: LiveGrants;
@@ -51,7 +58,7 @@ export class PolicyDesk {
   }
 
   handlers(): Pick<ControlHandlers, PolicyVerb> {
-    const { source, ports, directory } = this.#options;
+    const { source, ports, directory, site } = this.#options;
     return {
       'broker.directory': () => ({
         devices: [...directory.devices.values()],
@@ -65,6 +72,15 @@ export class PolicyDesk {
         return source.status();
       },
       'operator.policy.status': () => source.status(),
+      'operator.policy.content': () => ({
+        ...(source.set ? { policies: source.set.text } : {}),
+        site: site(),
+        directory: {
+          users: [...directory.users.values()],
+          devices: [...directory.devices.values()],
+          resources: [...directory.resources.values()],
+        },
+      }),
     };
   }
 

@@ -133,6 +133,7 @@ runProcess('control', async ({ config, log, clock }) => {
       'broker.directory': ['broker'],
       'operator.policy.install': ['operator'],
       'operator.policy.status': ['operator'],
+      'operator.policy.content': ['operator'],
       'operator.facts': ['operator'],
       'operator.device.confirm': ['operator'],
       'operator.device.set': ['operator'],

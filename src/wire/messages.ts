@@ -16,7 +16,7 @@ import {
   keptDocument,
 } from './advisory.ts';
 import { auditEvent, auditRecord, confirmedSession, treeHead } from './audit-event.ts';
-import { MAX_BUNDLE_BYTES } from './bundle.ts';
+import { MAX_BUNDLE_BYTES, bundleDirectory } from './bundle.ts';
 import { devicesSchema, resourcesSchema } from './config.ts';
 import { deviceFields, deviceStanding, lifecycles } from './device-record.ts';
 import { fact } from './facts.ts';
@@ -39,6 +39,7 @@ import {
 import { hostObservation } from './observation.ts';
 import { portalAccess, portalRequests } from './portal.ts';
 import { simulationAnswer, simulationRequests } from './simulation.ts';
+import { siteData } from './site-data.ts';
 
 const nothing = z.strictObject({});
 
@@ -375,6 +376,11 @@ export const controlVerbs = {
     policyStatus,
   ),
   'operator.policy.status': verb(nothing, policyStatus),
+  /** What decides, whole: the Cedar text (absent while nothing does), the site's data and the directory in force. */
+  'operator.policy.content': verb(
+    nothing,
+    z.strictObject({ policies: z.string().optional(), site: siteData, directory: bundleDirectory }),
+  ),
   'operator.overview': verb(nothing, overview),
   /** Facts of users and their devices, each in place of what was known; live sessions are decided again at once. */
   'operator.facts': verb(z.strictObject({ facts: z.array(fact).min(1).max(64) }), nothing),
