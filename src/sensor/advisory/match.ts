@@ -49,6 +49,13 @@ export function severityOf(score: number | undefined, exploited: boolean): Sever
 const shown = ({ vendor, name, versions }: AdvisoryProduct): string =>
   line([vendor, name, versions ?? ''].filter((part) => part !== '').join(' '), 700);
 
+/** Where the document has no branch for the maker, whoever the product's name begins with. */
+function makersOfProduct({ vendor, name }: Pick<AdvisoryProduct, 'vendor' | 'name'>): string[] {
+  if (vendor !== '') return makersOf(vendor);
+  const words = name.split(' ').slice(0, 3);
+  return [...new Set(words.flatMap((_, at) => makersOf(words.slice(0, at + 1).join(' '))))];
+}
+
 // ── the index: by which words an advisory is found again ─────────────────────────────────────────────
 
 const MAX_TERMS = 4096;
@@ -57,7 +64,7 @@ const MAX_TERMS = 4096;
 export function advisoryTerms({ products }: Advisory): string[] {
   const terms = new Set<string>();
   for (const { vendor, name, cpe, purl } of products) {
-    for (const maker of makersOf(vendor === '' ? name : vendor)) terms.add(`v:${maker}`);
+    for (const maker of makersOfProduct({ vendor, name })) terms.add(`v:${maker}`);
     for (const word of tellingWords(name)) terms.add(`n:${word}`);
     const ids = [cpe && cpeProduct(cpe), purl && purlName(purl)];
     for (const id of ids) if (id !== undefined && id !== '') terms.add(`i:${id}`);
@@ -123,8 +130,7 @@ function placeDevice(
   version: AnyVersion | undefined,
 ): Placed | undefined {
   const own = makersOf(subject.vendor ?? '');
-  const theirs = makersOf(product.vendor === '' ? product.name : product.vendor);
-  if (!sharesMaker(own, theirs)) return undefined;
+  if (!sharesMaker(own, makersOfProduct(product))) return undefined;
   let like: Likeness = 'no';
   for (const name of subject.names) {
     const found = likeness(product.name, name);
@@ -133,7 +139,8 @@ function placeDevice(
   if (like === 'no') return undefined;
   const position =
     product.versions === undefined ? 'unknown' : positionIn(parseRange(product.versions), version);
-  const weak = subject.vendorSure && product.vendor !== '' ? '' : 'only its network card tells the maker';
+  let weak = subject.vendorSure ? '' : 'only its network card tells the maker';
+  if (product.vendor === '') weak = 'the advisory names no maker apart from the product';
   const doubt = doubtOf(product, like, position, subject.software);
   return { place, product, likeness: like, position, doubt: doubt === '' ? weak : doubt };
 }

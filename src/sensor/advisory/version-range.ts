@@ -94,12 +94,12 @@ function intervals(list: readonly Bound[]): Interval[] {
   return made;
 }
 
-/** Constraints apart: at `|`, at `,`, at "and" between marks, and where a mark follows a version. */
+/** Constraints apart: at `|`, at `,`, at "and" between marks, and where a mark follows a marked version. */
 function split(text: string): string[] {
   return text
     .replaceAll(/\s+(?:and|or|&&?)\s+(?=[<>=!])/g, ' | ')
-    .replaceAll(/([\w.*])\s*,?\s*(?=[<>!]=?|(?<![<>=!])=)/g, '$1 | ')
     .split(/\s*(?:\|\|?|,|;)\s*/)
+    .flatMap((part) => (/^[<>=!]/.test(part) ? part.split(/(?<=[^<>=!\s])\s*(?=[<>=!])/) : [part]))
     .filter((part) => part !== '');
 }
 
