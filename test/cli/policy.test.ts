@@ -270,6 +270,47 @@ void t.test('explain: a user, a case, a recorded session', async (t) => {
   t.match(person.stdout, /is assumed to be in good order/);
   t.same(tooWide(person.stdout), []);
 
+  const site = {
+    zone: 'Europe/Berlin',
+    shifts: [
+      { name: 'night', roles: ['nurse'], on: [{ start: '2026-01-01T21:00', minutes: 600, every: 'day' }] },
+    ],
+    windows: [
+      {
+        name: 'service',
+        resources: ['pump-3-console'],
+        on: [{ start: '2026-01-07T22:00', minutes: 60, every: 'week' }],
+      },
+    ],
+    tickets: [
+      { number: 'CHG-9', users: ['nina'], actions: ['view'], from: 1.7e12, end: 4e12 },
+      { number: 'CHG-0', users: ['nina'], actions: ['view'], from: 1.6e12, end: 1.7e12 },
+    ],
+    exceptions: [
+      { name: 'old-tablet', owner: 'nina', reason: 'Until the new ones are here.', end: 4e12 },
+      { name: 'gone', owner: 'nina', reason: 'Over.', end: 1.7e12 },
+    ],
+  };
+  writeFileSync(at('config.json'), JSON.stringify({ ...config, siteData: site }));
+  const told = async (...args: string[]): Promise<unknown> =>
+    (
+      JSON.parse(
+        (await run('explain', '--user', 'nina', '--resource', 'pump-3-console', '--json', ...args)).stdout,
+      ) as { request: unknown }
+    ).request;
+  t.match(await told('--at', 'Wed 22:30'), {
+    time: { minute: 1350, weekday: 3 },
+    shift: 'night',
+    windows: ['service'],
+    exceptions: ['old-tablet'],
+    ticket: { number: 'CHG-9', actions: ['view'] },
+  });
+  const day = (await told('--at', '2026-07-01 12:00')) as { windows?: string[]; shift?: string };
+  t.same([day.windows ?? [], day.shift], [[], undefined], 'by day neither shift nor window');
+  t.match(await told('--at', '2026-07-01 22:59'), { windows: ['service'], time: { weekday: 3 } });
+  t.match(await told('--fact', 'shift=day'), { shift: 'day' }, 'and --fact sets it all the same');
+  writeFileSync(at('config.json'), JSON.stringify(config));
+
   const tabled = await run('explain', at('site'), '--case', 'old laptop');
   t.match(tabled, { code: 0, stdout: /^nina \(nurse; icu\) asks for/ });
   const session = await run('explain', '--session', first.slice(0, 34), '--store', store);

@@ -164,6 +164,11 @@ void t.test('a gateway whose policy comes in bundles', { timeout: 240_000 }, asy
   t.match((await anteroom('install', bundle(1, [10]))).stdout, /in force +1-/);
   const first = keep(await reaches(10, 'one'));
 
+  const why = async (user: string): Promise<string> =>
+    (await anteroom('explain', '--user', user, '--resource', 'tcp-10')).stdout;
+  t.match(await why('ada'), /May view and modify, because/, 'users and resources are those of the bundle');
+  t.match(await why('bob'), /May do nothing/);
+
   await anteroom('install', bundle(2, [10, 11]));
   const second = keep(await reaches(11, 'two'));
   await first.echoes('still here');
