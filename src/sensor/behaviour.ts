@@ -8,11 +8,12 @@
  * baseline here: what it does is its own link's to see.
  */
 import { inPrefix } from '../wire/address.ts';
-import type { FindingKind, FindingReport, Severity } from '../wire/finding.ts';
+import type { FindingReport } from '../wire/finding.ts';
 import { Baselines } from './baseline/baseline.ts';
 import type { BaselineRules } from './baseline/baseline.ts';
 import { cleartextDatagramRules, cleartextRules } from './findings/cleartext.ts';
-import type { Look } from './findings/content.ts';
+import { Look } from './findings/content.ts';
+import type { Charge, ContentRule } from './findings/content.ts';
 import { hardCoded } from './findings/destination.ts';
 import { exploitRules } from './findings/exploit.ts';
 import { Findings } from './findings/findings.ts';
@@ -37,7 +38,14 @@ const DICOM_BYTES = 8192;
 /** Words of weight in `knowledge/rule.ts` from which on a host itself says its version. */
 const OWN_WORD = 70;
 
-const tcpRules = [...cleartextRules, ...exploitRules];
+const UNKNOWN = 'unknown';
+/** Rules by what a flow speaks. */
+const tcpRules: ReadonlyMap<string, readonly ContentRule[]> = new Map(
+  [...new Set([...Object.keys(cleartextRules), ...Object.keys(exploitRules)])].map((protocol) => [
+    protocol,
+    [...(cleartextRules[protocol] ?? []), ...(exploitRules[protocol] ?? [])],
+  ]),
+);
 
 export interface BehaviourOptions {
   readonly baseline?: BaselineRules;
@@ -59,6 +67,8 @@ export class Behaviour {
   readonly #prefixes: readonly string[];
   readonly #scan: ScanWatch;
   readonly #link: LinkWatch;
+  readonly #lookAt = new Look((side, charge) => this.#against(side, charge));
+  #at = 0;
   #sweptAt = -Infinity;
 
   constructor(hosts: HostTable, options: BehaviourOptions = {}) {
@@ -96,7 +106,7 @@ export class Behaviour {
     }
     if (frame.payloadEnd > frame.payloadStart && watch.looked[flow.from] < LOOKED) {
       watch.looked[flow.from]++;
-      this.#look(flow, watch, frame.bytes.subarray(frame.payloadStart, frame.payloadEnd), at);
+      this.#look(flow, watch, frame, at);
     }
   }
 
@@ -127,59 +137,34 @@ export class Behaviour {
     this.findings.raise({ kind: 'hard-coded-destination', about: host, key, evidence, at });
   }
 
-  #look(flow: Flow<Reading>, watch: FlowWatch, bytes: Uint8Array, at: number): void {
+  #look(flow: Flow<Reading>, watch: FlowWatch, frame: Frame, at: number): void {
     const protocol = flow.reading?.protocol;
-    // Encrypted: there is nothing to be read.
-    if (protocol === 'tls' || protocol === 'ssh') return;
-    const look: Look = {
-      flow,
-      from: flow.from,
-      bytes,
-      protocol,
-      raise: (side, kind, key, evidence, severity) =>
-        this.#against(flow, side, {
-          kind,
-          key,
-          evidence,
-          at,
-          ...(severity === undefined ? {} : { severity }),
-        }),
-      has: (bit) => (watch.mark & bit) !== 0,
-      set: (bit) => {
-        watch.mark |= bit;
-      },
-      clear: (bit) => {
-        watch.mark &= ~bit;
-      },
-    };
-    for (const rule of flow.transport === 'tcp' ? tcpRules : cleartextDatagramRules) rule(look);
+    const rules = flow.transport === 'udp' ? cleartextDatagramRules : tcpRules.get(protocol ?? UNKNOWN);
+    if (rules === undefined) return;
+    this.#at = at;
+    const look = this.#lookAt;
+    look.flow = flow;
+    look.watch = watch;
+    look.from = flow.from;
+    look.bytes = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
+    look.protocol = protocol;
+    for (const rule of rules) rule(look);
   }
 
   /** A finding against one end, where that is a host of the link; else against the other, who is in it too. */
-  #against(
-    flow: Flow<Reading>,
-    side: Side,
-    what: {
-      readonly kind: FindingKind;
-      readonly key: string;
-      readonly evidence: string;
-      readonly at: number;
-      readonly severity?: Severity;
-    },
-  ): void {
+  #against(side: Side, charge: Charge): void {
+    const { flow } = this.#lookAt;
+    const at = this.#at;
     const end = flow.ends[side];
     const host = this.#hosts.at(end.mac, end.address);
-    if (host !== undefined) return this.findings.raise({ ...what, about: host });
+    if (host !== undefined) return this.findings.raise({ ...charge, at, about: host });
     const other = flow.ends[side === 0 ? 1 : 0];
     const near = this.#hosts.at(other.mac, other.address);
     if (near === undefined) return;
-    const key = `${printAddress(end.address)} ${what.key}`;
-    this.findings.raise({
-      ...what,
-      key,
-      evidence: `${printAddress(end.address)}: ${what.evidence}`,
-      about: near,
-    });
+    const far = printAddress(end.address);
+    const key = `${far} ${charge.key}`;
+    const evidence = `${far}: ${charge.evidence}`;
+    this.findings.raise({ kind: charge.kind, key, evidence, at, about: near });
   }
 
   /** The flow leaves the table. */

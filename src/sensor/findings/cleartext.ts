@@ -33,8 +33,7 @@ const commands: ContentRule = (look) => {
 };
 
 const telnet: ContentRule = (look) => {
-  const { bytes, from, protocol } = look;
-  if (protocol !== 'telnet') return;
+  const { bytes, from } = look;
   if (from === server(look)) {
     const prompt = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 512)).toString(
       'latin1',
@@ -46,12 +45,14 @@ const telnet: ContentRule = (look) => {
 
 const HEADERS = 4096;
 const http: ContentRule = (look) => {
-  const { bytes, protocol, from } = look;
-  if (protocol !== 'http' || from === server(look)) return;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEADERS)).toString(
-    'latin1',
-  );
-  const head = text.split('\r\n\r\n', 1)[0] ?? '';
+  const { bytes, from } = look;
+  const first = bytes[0] ?? 0;
+  // A request begins with its method; what goes on with a body doesn't.
+  if (from === server(look) || first < 0x41 || first > 0x5a) return;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEADERS));
+  const text = buffer.toString('latin1');
+  const end = text.indexOf('\r\n\r\n');
+  const head = end < 0 ? text : text.slice(0, end);
   if (/\r\nauthorization: *basic +[a-z0-9+/]/i.test(head))
     said(look, 'http', 'a password in clear by HTTP Basic');
 };
@@ -110,5 +111,11 @@ const snmp: ContentRule = (look) => {
   else look.raise(from, 'cleartext-credentials', 'snmp', `${name}: its community is a password in clear`);
 };
 
-export const cleartextRules: readonly ContentRule[] = [commands, telnet, http, ldap, mqtt];
+/** By what a flow speaks; `unknown` while nothing told. */
+export const cleartextRules: Readonly<Record<string, readonly ContentRule[]>> = {
+  ftp: [commands],
+  telnet: [telnet],
+  http: [http],
+  unknown: [commands, ldap, mqtt],
+};
 export const cleartextDatagramRules: readonly ContentRule[] = [snmp];

@@ -4,8 +4,8 @@
  *
  * Whatever a rule matches, its evidence is words of its own: no byte of the packet is ever in it.
  */
-import type { FindingKind, Severity } from '../../wire/finding.ts';
-import type { Flow, Side } from '../flow.ts';
+import type { FindingKind } from '../../wire/finding.ts';
+import type { Flow, FlowWatch, Side } from '../flow.ts';
 import type { Reading } from '../identify.ts';
 
 /** What rules remember of a flow. */
@@ -22,17 +22,43 @@ export const mark = {
   said: 16,
 } as const;
 
-export interface Look {
-  readonly flow: Flow<Reading>;
-  readonly from: Side;
-  readonly bytes: Uint8Array;
+/** What is raised against an end of a flow. */
+export interface Charge {
+  readonly kind: FindingKind;
+  readonly key: string;
+  readonly evidence: string;
+}
+
+/** One object that every packet is looked at through: the path is taken once a packet. */
+export class Look {
+  flow!: Flow<Reading>;
+  watch!: FlowWatch;
+  from: Side = 0;
+  bytes: Uint8Array = new Uint8Array(0);
   /** What the flow speaks by its content. */
-  readonly protocol: string | undefined;
+  protocol: string | undefined;
+  readonly #raise: (side: Side, charge: Charge) => void;
+
+  constructor(raise: (side: Side, charge: Charge) => void) {
+    this.#raise = raise;
+  }
+
   /** Against an end of the flow. */
-  raise(side: Side, kind: FindingKind, key: string, evidence: string, severity?: Severity): void;
-  has(bit: number): boolean;
-  set(bit: number): void;
-  clear(bit: number): void;
+  raise(side: Side, kind: FindingKind, key: string, evidence: string): void {
+    this.#raise(side, { kind, key, evidence });
+  }
+
+  has(bit: number): boolean {
+    return (this.watch.mark & bit) !== 0;
+  }
+
+  set(bit: number): void {
+    this.watch.mark |= bit;
+  }
+
+  clear(bit: number): void {
+    this.watch.mark &= ~bit;
+  }
 }
 
 /** A rule on content; it must be cheap for what it isn't about. */
