@@ -90,7 +90,7 @@ void t.test(
       /^Attend to it\. Malware protection is off.* Until Sat,? 16 Jan,? (at )?08:00\.$/,
     );
     t.equal(warned.expiresAt, START + 12 * HOUR, 'the grace outlasts the session');
-  t.equal(warned.facts?.changesAt, START + DAY, 'and is known to end');
+    t.equal(warned.facts?.changesAt, START + DAY, 'and is known to end');
     report(w, posture(START, {}, 95));
     t.same(last(w).actions, ['view']);
     t.equal(last(w).rung, 'step-down');
