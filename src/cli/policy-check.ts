@@ -7,7 +7,7 @@ import type { Finding, Report } from '../policy/check.ts';
 import { formatPolicies } from '../policy/format.ts';
 import { Fault } from '../wire/errors.ts';
 import { paragraph, plain, plural, printJson } from './console.ts';
-import { readSource } from './policy-source.ts';
+import { readSource } from './policy-files.ts';
 
 function findingText({ file, line, column, level, name, policy, message }: Finding): string {
   const subject = policy === '' ? '' : `${policy}: `;

@@ -7,7 +7,7 @@ import { Replayer } from '../policy/replay.ts';
 import type { ChangedDecision, Replay } from '../policy/replay.ts';
 import { paragraph, plural, printJson } from './console.ts';
 import { DAY_MS, readRecords } from './policy-records.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
 
 const marks = { new: '+', gone: '-', changed: '~', reworded: ' ' } as const;
 

@@ -22,7 +22,7 @@ import { paragraph, plain, printJson } from './console.ts';
 import { configured, instantAt, zoneOf } from './policy-directory.ts';
 import { inForce } from './policy-in-force.ts';
 import { readRecords } from './policy-records.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
 
 interface Subjects {
   readonly set: PolicySet;

@@ -8,7 +8,7 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { withControl } from './console.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
 
 const TIMEOUT_MS = 10_000;
 

@@ -13,7 +13,7 @@ import { readSigners } from '../policy/bundle-verify.ts';
 import { contentDigest, frame, signBundle, unframe } from '../policy/bundle.ts';
 import type { BundleSource } from '../wire/bundle.ts';
 import { Fault } from '../wire/errors.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_KEY_FILE_BYTES = 4096;

@@ -5,7 +5,7 @@ import { joinFiles } from '../policy/check.ts';
 import type { Simulation } from '../wire/simulation.ts';
 import { paragraph, plural, printJson, span, withControl } from './console.ts';
 import { changedText } from './policy-diff.ts';
-import { readSource, setOf } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
 
 export function simulationText(simulation: Simulation | undefined, now: number): string {
   if (!simulation) return 'No candidate is compared.\n';

@@ -6,8 +6,8 @@ import type { CaseOutcome } from '../policy/table-test.ts';
 import type { Problem } from '../policy/table-file.ts';
 import { Fault } from '../wire/errors.ts';
 import { paragraph, plain, plural, printJson } from './console.ts';
-import { readSource, setOf } from './policy-source.ts';
-import type { PolicySource } from './policy-source.ts';
+import { readSource, setOf } from './policy-files.ts';
+import type { PolicyFiles } from './policy-files.ts';
 
 export interface TableResult {
   readonly file: string;
@@ -23,7 +23,7 @@ export interface TestResult {
 }
 
 /** Fault POLICY_INVALID for policies that don't load. */
-export function runTables(source: PolicySource): TestResult {
+export function runTables(source: PolicyFiles): TestResult {
   const whole = setOf(source);
   const used = new Set<string>();
   const run = ({ name, text }: SourceFile): TableResult => {

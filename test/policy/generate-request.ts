@@ -106,7 +106,7 @@ function condition(c: Chance, depth: number): string {
     () => `${sub()} || ${sub()}`,
     () => `!${sub()}`,
     () => `if ${sub()} then ${sub()} else ${sub()}`,
-    () => `context has ${c.of(['risk', 'ticket', 'outer', 'posture.patchDays'])} && ${sub()}`,
+    () => `context has ${c.of(['risk', 'deviceRisk', 'ticket', 'outer', 'posture.patchDays'])} && ${sub()}`,
     () => c.of(['principal in Role::"nurse"', 'principal in Group::"on-call"', 'principal is Service']),
   ])();
 }
@@ -181,6 +181,7 @@ export function accessRequest(c: Chance): AccessRequest {
       age: c.of(numbers),
     }),
     ...maybe('risk', c.below(101)),
+    ...maybe('deviceRisk', 1 + c.below(100)),
     ...maybe('ticket', {
       number: c.of(ids['Ticket'] ?? []),
       kind: c.of(['change', 'incident', 'request']),

@@ -1,7 +1,7 @@
 /** The policy library: it has no findings, its tables hold, and every policy of it decides some case. */
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { readSource, setOf } from '../../src/cli/policy-source.ts';
+import { readSource, setOf } from '../../src/cli/policy-files.ts';
 import { runTables } from '../../src/cli/policy-test.ts';
 import { check } from '../../src/policy/check.ts';
 import { parseTable } from '../../src/policy/table-test.ts';

@@ -9,7 +9,7 @@ import type { SourceFile } from '../policy/check.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import { Fault } from '../wire/errors.ts';
 
-export interface PolicySource {
+export interface PolicyFiles {
   readonly path: string;
   readonly files: readonly SourceFile[];
   readonly tables: readonly SourceFile[];
@@ -23,7 +23,7 @@ function read(folder: string, name: string): SourceFile {
 }
 
 /** Fault POLICY_UNREADABLE. */
-export function readSource(path: string): PolicySource {
+export function readSource(path: string): PolicyFiles {
   try {
     if (!statSync(path).isDirectory())
       return { path, files: [{ name: basename(path), text: readFileSync(path, 'utf8') }], tables: [] };
@@ -38,7 +38,7 @@ export function readSource(path: string): PolicySource {
 }
 
 /** The set that a source makes. Fault POLICY_INVALID with the first mistake. */
-export function setOf({ path, files }: PolicySource): PolicySet {
+export function setOf({ path, files }: PolicyFiles): PolicySet {
   const { set, findings } = check(files);
   if (set) return set;
   const [first] = findings;
