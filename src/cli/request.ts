@@ -1,4 +1,4 @@
-/** `anteroom request`: requests for access, and deciding on them. An approval counts for the local account it comes from. */
+/** `anteroom request`: requests for access, and deciding on them. All local accounts together count as one person. */
 import type { Command } from 'commander';
 import type { LifeRequest } from '../wire/life.ts';
 import { printJson, table, withControl } from './console.ts';
