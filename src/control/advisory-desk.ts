@@ -77,7 +77,11 @@ const RETELL_MS = 24 * 3_600_000;
 interface Device {
   readonly name: string;
   readonly mac: string | undefined;
+  /** Names that its documents are kept under. */
+  readonly keys: readonly string[];
+  /** Without its components, which may be thousands. */
   readonly subject: AdvisorySubject;
+  readonly documented: boolean;
   /** The same for devices that look the same. */
   readonly key: string;
 }
@@ -150,6 +154,7 @@ export class AdvisoryDesk {
     string,
     { readonly first: number; readonly evidence: string; readonly at: number }
   >();
+  #heads: ReadonlyMap<string, readonly KeptDocument[]> | undefined;
   #ticks = 0;
   #count: number | undefined;
   #trouble: Fault | undefined;
@@ -164,10 +169,10 @@ export class AdvisoryDesk {
     this.#guard(() => {
       if (this.#ticks++ % WALK === 0) this.#walk();
       let left = A_TICK;
-      for (const { subject, key } of this.#devices) {
-        if (this.#matches.has(key)) continue;
+      for (const device of this.#devices) {
+        if (this.#matches.has(device.key)) continue;
         if (left-- === 0) return;
-        this.#look(subject, key);
+        this.#look(device);
       }
       this.#raise();
     });
@@ -279,23 +284,21 @@ export class AdvisoryDesk {
   }
 
   #list(device: string | undefined, all: boolean): ReturnType<AdvisoryDesk['answer']> {
-    const { store } = this.#ports();
+    this.#ports();
     if (device !== undefined) {
-      const row = this.#row(device);
-      const subject = subjectOf(row, store.documents(keysOf(row)));
-      const matches = this.#look(subject, JSON.stringify(subject));
-      return this.answer([[nameOf(row), matches]], all, 0);
+      const one = this.#device(this.#row(device));
+      return this.answer([[one.name, this.#look(one)]], all, 0);
     }
     this.#walk();
     let left = AN_ANSWER;
     let pending = 0;
     const found: (readonly [string, readonly AdvisoryMatch[]])[] = [];
-    for (const { name, subject, key } of this.#devices) {
-      const known = this.#matches.get(key);
-      if (known) found.push([name, known]);
+    for (const each of this.#devices) {
+      const known = this.#matches.get(each.key);
+      if (known) found.push([each.name, known]);
       else if (left > 0) {
         left--;
-        found.push([name, this.#look(subject, key)]);
+        found.push([each.name, this.#look(each)]);
       } else pending++;
     }
     return this.answer(found, all, pending);
@@ -327,21 +330,31 @@ export class AdvisoryDesk {
     };
   }
 
+  #device(row: DeviceRow): Device {
+    this.#heads ??= this.#ports().store.heads();
+    const keys = keysOf(row);
+    const heads = keys.flatMap((key) => this.#heads?.get(key) ?? []).sort((a, b) => b.at - a.at);
+    const subject = subjectOf(row, heads);
+    // Another document is another subject, though it may say the same.
+    const key = JSON.stringify([subject, heads.length === 0 ? '' : keys[0], heads.map(({ at }) => at)]);
+    const mac = row.observation?.mac;
+    return { name: nameOf(row), mac, keys, subject, documented: heads.length > 0, key };
+  }
+
   #walk(): void {
-    const { store } = this.#ports();
-    this.#devices = this.#options.rows().map((row) => {
-      const subject = subjectOf(row, store.documents(keysOf(row)));
-      const key = JSON.stringify(subject);
-      return { name: nameOf(row), mac: row.observation?.mac, subject, key };
-    });
+    this.#devices = this.#options.rows().map((row) => this.#device(row));
     const used = new Set(this.#devices.map(({ key }) => key));
     for (const key of this.#matches.keys()) if (!used.has(key)) this.#matches.delete(key);
   }
 
-  #look(subject: AdvisorySubject, key: string): readonly AdvisoryMatch[] {
+  #look({ subject: bare, keys, documented, key }: Device): readonly AdvisoryMatch[] {
     const known = this.#matches.get(key);
     if (known) return known;
     const { store, knowledge } = this.#ports();
+    const bill = documented
+      ? store.documents(keys).find(({ document }) => document.kind === 'sbom')?.document
+      : undefined;
+    const subject = bill?.kind === 'sbom' ? { ...bare, components: bill.components } : bare;
     this.#exploited ??= ((rows) => ({ rows, byCve: new Map(rows.map((row) => [row.cve, row])) }))(
       store.exploited(),
     );
@@ -389,6 +402,7 @@ export class AdvisoryDesk {
   #forget(): void {
     this.#matches.clear();
     this.#exploited = undefined;
+    this.#heads = undefined;
     this.#count = undefined;
     this.#ticks = 0;
   }

@@ -52,6 +52,7 @@ export const advisorySchema: Schema = {
      CREATE TABLE document(
        device TEXT NOT NULL,
        kind TEXT NOT NULL,
+       head TEXT NOT NULL,
        body TEXT NOT NULL,
        PRIMARY KEY(device, kind)
      ) STRICT, WITHOUT ROWID;`,
@@ -74,7 +75,8 @@ interface Statements {
   readonly catalogue: Statement<[], { readonly version: string; readonly released: string }>;
   readonly putCatalogue: Statement<[string, string]>;
   readonly documents: Statement<[string], { readonly body: string }>;
-  readonly putDocument: Statement<[string, string, string]>;
+  readonly heads: Statement<[], { readonly device: string; readonly head: string }>;
+  readonly putDocument: Statement<[string, string, string, string]>;
   readonly dropDocument: Statement<[string, string]>;
   readonly documentBytes: Statement<[], { readonly bytes: number }>;
 }
@@ -114,8 +116,9 @@ export class AdvisoryStore {
         'INSERT INTO catalogue VALUES (1, ?, ?) ON CONFLICT(one) DO UPDATE SET version = excluded.version, released = excluded.released',
       ),
       documents: store.prepare('SELECT body FROM document WHERE device = ? ORDER BY kind'),
+      heads: store.prepare('SELECT device, head FROM document'),
       putDocument: store.prepare(
-        'INSERT INTO document VALUES (?, ?, ?) ON CONFLICT(device, kind) DO UPDATE SET body = excluded.body',
+        'INSERT INTO document VALUES (?, ?, ?, ?) ON CONFLICT(device, kind) DO UPDATE SET head = excluded.head, body = excluded.body',
       ),
       dropDocument: store.prepare('DELETE FROM document WHERE device = ? AND kind = ?'),
       documentBytes: store.prepare(
@@ -224,10 +227,26 @@ export class AdvisoryStore {
     return [...found.values()];
   }
 
+  /** Every document without its answers or components, by device. */
+  heads(): Map<string, KeptDocument[]> {
+    const found = new Map<string, KeptDocument[]>();
+    for (const { device, head } of this.#statements?.heads.all() ?? []) {
+      const read = keptDocument.safeParse(JSON.parse(head));
+      if (!read.success) continue;
+      const list = found.get(device);
+      if (list) list.push(read.data);
+      else found.set(device, [read.data]);
+    }
+    return found;
+  }
+
   putDocument(device: string, kept: KeptDocument): void {
     const { store, s } = this.#open;
     store.transaction(() => {
-      s.putDocument.run(device, kept.document.kind, JSON.stringify(kept));
+      const { document } = kept;
+      const empty = document.kind === 'mds2' ? { answers: [] } : { components: [] };
+      const head = JSON.stringify({ ...kept, document: { ...document, ...empty } });
+      s.putDocument.run(device, document.kind, head, JSON.stringify(kept));
       if ((s.documentBytes.get()?.bytes ?? 0) > MAX_STORED_BYTES)
         throw new Fault('ADVISORY_INVALID', `more than ${MAX_STORED_BYTES} bytes of documents in all`);
     });

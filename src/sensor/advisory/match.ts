@@ -65,23 +65,92 @@ export function advisoryTerms({ products }: Advisory): string[] {
   const terms = new Set<string>();
   for (const { vendor, name, cpe, purl } of products) {
     for (const maker of makersOfProduct({ vendor, name })) terms.add(`v:${maker}`);
-    for (const word of tellingWords(name)) terms.add(`n:${word}`);
-    const ids = [cpe && cpeProduct(cpe), purl && purlName(purl)];
-    for (const id of ids) if (id !== undefined && id !== '') terms.add(`i:${id}`);
+    const words = tellingWords(name);
+    for (const word of words) terms.add(`n:${word}`);
+    if (words.length > 1) terms.add(`n:${words.join('')}`);
+    for (const id of idsOf({ cpe, purl })) terms.add(`i:${id}`);
   }
   return [...terms].slice(0, MAX_TERMS).map((term) => term.slice(0, 200));
 }
 
-/** One term of what a thing's advisories are found by. */
+/** Terms under which advisories of a device are found. */
 export function subjectTerms(subject: AdvisorySubject): string[] {
-  const terms = new Set(makersOf(subject.vendor ?? '').map((maker) => `v:${maker}`));
-  for (const { name, cpe, purl } of partsOf(subject)) {
-    const [word] = tellingWords(name);
-    if (word !== undefined) terms.add(`n:${word}`);
-    const ids = [cpe && cpeProduct(cpe), purl && purlName(purl)];
-    for (const id of ids) if (id !== undefined && id !== '') terms.add(`i:${id}`);
+  const { makers, parts } = prepare(subject);
+  const terms = new Set(makers.map((maker) => `v:${maker}`));
+  for (const { words, ids } of parts) {
+    const [word] = words;
+    if (word !== undefined) terms.add(`n:${word}`).add(`n:${words.join('')}`);
+    for (const id of ids) terms.add(`i:${id}`);
   }
   return [...terms].map((term) => term.slice(0, 200));
+}
+
+/** A component as it is looked for. */
+interface Part {
+  readonly component: Component;
+  /** Of its name. */
+  readonly words: readonly string[];
+  readonly ids: readonly string[];
+  readonly makers: readonly string[];
+}
+
+/** A device made ready for many advisories: thousands of components are found by word, not walked. */
+interface Prepared {
+  readonly version: AnyVersion | undefined;
+  readonly makers: readonly string[];
+  readonly parts: readonly Part[];
+  /** By first word of the name, all of them as one, and identifier. */
+  readonly index: ReadonlyMap<string, readonly Part[]>;
+}
+
+const prepared = new WeakMap<AdvisorySubject, Prepared>();
+
+function idsOf({
+  cpe,
+  purl,
+}: {
+  readonly cpe?: string | undefined;
+  readonly purl?: string | undefined;
+}): string[] {
+  return [cpeProduct(cpe ?? ''), purlName(purl ?? '')].filter((id) => id !== undefined);
+}
+
+function prepare(subject: AdvisorySubject): Prepared {
+  const known = prepared.get(subject);
+  if (known) return known;
+  const index = new Map<string, Part[]>();
+  const parts = partsOf(subject).map((component): Part => {
+    const { name, supplier, cpe } = component;
+    const part = {
+      component,
+      words: name.length < MIN_COMPONENT_NAME ? [] : tellingWords(name),
+      ids: idsOf(component),
+      makers: makersOf(supplier ?? (cpe === undefined ? '' : (cpeProduct(cpe)?.split(':')[0] ?? ''))),
+    };
+    const [word] = part.words;
+    const keys = word === undefined ? [] : [`n:${word}`, `n:${part.words.join('')}`];
+    for (const key of new Set([...keys, ...part.ids.map((id) => `i:${id}`)])) {
+      const list = index.get(key);
+      if (list) list.push(part);
+      else index.set(key, [part]);
+    }
+    return part;
+  });
+  const made = {
+    version: subject.software === undefined ? undefined : versionIn(subject.software)?.version,
+    makers: makersOf(subject.vendor ?? ''),
+    parts,
+    index,
+  };
+  prepared.set(subject, made);
+  return made;
+}
+
+/** Components that a product of this name and these identifiers may be. */
+function candidates({ index }: Prepared, name: string, ids: readonly string[]): ReadonlySet<Part> {
+  const words = tellingWords(name);
+  const keys = [...words, words.join('')].map((word) => `n:${word}`);
+  return new Set([...keys, ...ids.map((id) => `i:${id}`)].flatMap((key) => index.get(key) ?? []));
 }
 
 /** Components, and the program that the device's software text names: "Orthanc 1.12.1". */
@@ -123,14 +192,9 @@ function doubtOf(
     : `${software} cannot be compared with ${product.versions}`;
 }
 
-function placeDevice(
-  product: AdvisoryProduct,
-  place: number,
-  subject: AdvisorySubject,
-  version: AnyVersion | undefined,
-): Placed | undefined {
-  const own = makersOf(subject.vendor ?? '');
-  if (!sharesMaker(own, makersOfProduct(product))) return undefined;
+function placeDevice(product: AdvisoryProduct, place: number, subject: AdvisorySubject): Placed | undefined {
+  const { makers, version } = prepare(subject);
+  if (!sharesMaker(makers, makersOfProduct(product))) return undefined;
   let like: Likeness = 'no';
   for (const name of subject.names) {
     const found = likeness(product.name, name);
@@ -145,16 +209,16 @@ function placeDevice(
   return { place, product, likeness: like, position, doubt: doubt === '' ? weak : doubt };
 }
 
-function placeComponent(product: AdvisoryProduct, place: number, component: Component): Placed | undefined {
-  const [a, b] = [component.cpe && cpeProduct(component.cpe), product.cpe && cpeProduct(product.cpe)];
-  const [c, d] = [component.purl && purlName(component.purl), product.purl && purlName(product.purl)];
-  const sameId = (a !== undefined && a !== '' && a === b) || (c !== undefined && c !== '' && c === d);
+function placeComponent(
+  product: AdvisoryProduct,
+  place: number,
+  { component, ids, makers }: Part,
+): Placed | undefined {
+  const sameId = idsOf(product).some((id) => ids.includes(id));
   if (!sameId) {
-    if (component.name.length < MIN_COMPONENT_NAME || likeness(product.name, component.name) !== 'same')
-      return undefined;
-    const own = makersOf(component.supplier ?? '');
+    if (likeness(product.name, component.name) !== 'same') return undefined;
     const theirs = makersOf(product.vendor);
-    if (own.length > 0 && theirs.length > 0 && !sharesMaker(own, theirs)) return undefined;
+    if (makers.length > 0 && theirs.length > 0 && !sharesMaker(makers, theirs)) return undefined;
   }
   const version = component.version === undefined ? undefined : versionIn(component.version)?.version;
   const position =
@@ -236,14 +300,13 @@ export function matchAdvisory(
   subject: AdvisorySubject,
   exploited: ExploitedIndex,
 ): AdvisoryMatch[] {
-  const version = subject.software === undefined ? undefined : versionIn(subject.software)?.version;
-  const parts = partsOf(subject);
+  const ready = prepare(subject);
   const placed: Placed[] = [];
   for (const [place, product] of advisory.products.entries()) {
-    const whole = placeDevice(product, place, subject, version);
+    const whole = placeDevice(product, place, subject);
     if (whole) placed.push(whole);
     else
-      for (const part of parts) {
+      for (const part of candidates(ready, product.name, idsOf(product))) {
         const found = placeComponent(product, place, part);
         if (found) placed.push(found);
       }
@@ -287,19 +350,12 @@ export function matchExploited(
   limit: number,
 ): AdvisoryMatch[] {
   const matches: AdvisoryMatch[] = [];
-  const parts = partsOf(subject).map((part) => ({
-    part,
-    words: new Set(tellingWords(part.name)),
-    makers: makersOf(part.supplier ?? part.cpe?.split(':').at(part.cpe.startsWith('cpe:2.3:') ? 3 : 2) ?? ''),
-  }));
+  const ready = prepare(subject);
+  if (ready.parts.length === 0) return matches;
   for (const row of rows) {
-    const [first] = tellingWords(row.product);
-    if (first === undefined) continue;
-    const found = parts.find(
-      ({ part, words, makers }) =>
-        words.has(first) &&
-        part.name.length >= MIN_COMPONENT_NAME &&
-        likeness(row.product, part.name) === 'same' &&
+    const found = [...candidates(ready, row.product, [])].find(
+      ({ component, makers }) =>
+        likeness(row.product, component.name) === 'same' &&
         (makers.length === 0 || sharesMaker(makers, makersOf(row.vendor))),
     );
     if (!found) continue;
@@ -312,7 +368,7 @@ export function matchExploited(
       exploited: true,
       due: row.due,
       product: line(`${row.vendor} ${row.product}`, 700),
-      component: componentText(found.part),
+      component: componentText(found.component),
       why: 'a part of the device; the catalogue names no versions',
       remedies: [line(row.action, 700)],
     });

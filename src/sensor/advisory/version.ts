@@ -88,7 +88,7 @@ export function parseVersion(raw: string): AnyVersion | undefined {
   const open = last !== undefined && pieces.length > 1 && /^[x*]+$/.test(last) && /[.\- _][x*]$/.test(bare);
   if (!open && /\dx$|\*/.test(bare)) return undefined;
   let kept = open ? pieces.slice(0, -1) : pieces;
-  while (open && kept.length > 1 && kept.at(-1) === 'x') kept = kept.slice(0, -1);
+  if (open) while (kept.length > 1 && kept.at(-1) === 'x') kept = kept.slice(0, -1);
   const parts: Part[] = [];
   for (const piece of kept) {
     if (/^\d/.test(piece)) parts.push({ is: 'number', digits: piece.replace(/^0+(?=\d)/, '') });

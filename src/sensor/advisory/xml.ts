@@ -31,8 +31,12 @@ const local = (name: string): string => name.slice(name.indexOf(':') + 1);
 
 function attributesOf(tag: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const [, name = '', double, single] of tag.matchAll(/([^\s=/"'<>]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g))
+  // Sticky, from one to the next: what isn't an attribute ends it, and is never searched through.
+  const attribute = /\s*([^\s=/"'<>]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/y;
+  for (let next = attribute.exec(tag); next; next = attribute.exec(tag)) {
+    const [, name = '', double, single] = next;
     found.set(local(name), decode(double ?? single ?? ''));
+  }
   return found;
 }
 

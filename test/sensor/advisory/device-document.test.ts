@@ -111,6 +111,9 @@ void t.test('XML', (t) => {
     '< a/>',
   ])
     t.match(walk(bad), { kind: 'malformed' }, JSON.stringify(bad));
+  const began = performance.now();
+  t.equal(walk(`<a ${'x'.repeat(65_000)}/>`), undefined);
+  t.ok(performance.now() - began < 1_000, 'a tag of one long word takes no time');
   t.end();
 });
 

@@ -338,6 +338,18 @@ void t.test('components are possible at most', (t) => {
   t.end();
 });
 
+void t.test('ten thousand components are found by word, not walked', (t) => {
+  const components = Array.from({ length: 9_999 }, (_, i) => ({ name: `library part${i}`, version: '1' }));
+  const subject = device('Somebody', 'Box', undefined, {
+    components: [...components, { name: 'DCMTK', version: '3.6.6' }],
+  });
+  const began = performance.now();
+  t.equal(matchesOf(subject, catalogue).length, 3);
+  matchExploited(catalogue.rows, subject, 50);
+  t.ok(performance.now() - began < 3_000, `${Math.round(performance.now() - began)} ms`);
+  t.end();
+});
+
 void t.test('whatever matches is found by the index', (t) => {
   const subjects = [
     device('Philips', 'MX550', 'J.10.50'),
