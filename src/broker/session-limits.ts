@@ -11,8 +11,10 @@ import type { Clock } from '../wire/units.ts';
 
 /** A session with one half closed and nothing passing ends after this. */
 const HALF_CLOSED_LIMIT = 60_000;
-/** Between two requests for a new decision at least this, and this when control can't be asked. */
+/** How long until the next request for a new decision, when control can't be asked and after RENEW_BURST hasty ones. */
 const RENEW_LEAST = 1_000;
+/** Grants that end within RENEW_LEAST and are renewed on the instant all the same; one more each RENEW_LEAST. */
+const RENEW_BURST = 8;
 
 /** What time asks of an open session, the gravest first. */
 export type Due = 'absolute' | 'silent' | 'idle' | 'renew';
@@ -23,6 +25,9 @@ export class SessionLimits {
   #idle = Infinity;
   #end = Infinity;
   #renewAt = Infinity;
+  /** Hasty renewals of late, as of `#hastyAt`. */
+  #hasty = 0;
+  #hastyAt = 0;
   #lastActivity: number;
   #lastToDevice = Infinity;
   #deviceSpoke = false;
@@ -46,7 +51,17 @@ export class SessionLimits {
     const offset = now - this.#clock.now();
     this.#idle = grant.limits.idle;
     this.#end = Math.min(this.#end, grant.limits.end + offset);
-    this.#renewAt = Math.max(grant.expiresAt + offset, now + RENEW_LEAST);
+    this.#renewAt = this.#paced(grant.expiresAt + offset, now);
+  }
+
+  /** When to renew what ends at `end`: then and no later, unless grants keep ending as soon as they are given. */
+  #paced(end: number, now: number): number {
+    if (end >= now + RENEW_LEAST) return end;
+    this.#hasty = Math.max(0, this.#hasty - (now - this.#hastyAt) / RENEW_LEAST) + 1;
+    this.#hastyAt = now;
+    if (this.#hasty <= RENEW_BURST) return end;
+    // What is planned already isn't put off by yet another grant.
+    return Math.min(this.#renewAt > now ? this.#renewAt : Infinity, now + RENEW_LEAST);
   }
 
   /** Ask again a little later. */
