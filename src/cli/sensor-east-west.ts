@@ -60,7 +60,10 @@ export function eastWest(flows: readonly BaselineFlow[]): EastWest[] {
     .sort((a, b) => Number(a.cut !== undefined) - Number(b.cut !== undefined) || b.bytes - a.bytes);
 }
 
-/** A bridge table that would let through what is needed, for a switch or a host that can. */
+/**
+ * A bridge table that would let through what is needed, for a switch or a host that can. Answers go by the reverse of
+ * each row: a bridge need not track connections.
+ */
 export function rulesText(rows: readonly EastWest[]): string {
   const kept = rows.filter(({ cut, port }) => cut === undefined && port > 0);
   const of = (transport: 'tcp' | 'udp'): string =>
@@ -77,9 +80,10 @@ export function rulesText(rows: readonly EastWest[]): string {
 ${set('tcp')}${set('udp')}  chain forward {
     type filter hook forward priority 0; policy drop;
     ether type arp accept
-    ct state established,related accept
     ether saddr . ether daddr . tcp dport @needed_tcp accept
+    ether daddr . ether saddr . tcp sport @needed_tcp accept
     ether saddr . ether daddr . udp dport @needed_udp accept
+    ether daddr . ether saddr . udp sport @needed_udp accept
   }
 }
 `;

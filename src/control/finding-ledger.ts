@@ -116,6 +116,19 @@ export class FindingLedger {
     return counts;
   }
 
+  /** For the health list: what is grave has to be looked at. */
+  health(): { readonly level: 'ok' | 'warning'; readonly text: string } {
+    const { critical = 0, high = 0, ...rest } = this.counts();
+    const others = Object.values(rest).reduce((sum, n) => sum + n, 0);
+    if (critical + high > 0)
+      return {
+        level: 'warning',
+        text: `${critical} critical and ${high} high findings against devices are open. Sessions go on; look at \`anteroom findings\`.`,
+      };
+    const text = others === 0 ? 'Nothing is held against any device.' : `${others} lesser findings are open.`;
+    return { level: 'ok', text };
+  }
+
   /** Fault FINDING_UNKNOWN. */
   acknowledge(id: string, note: string, by: string): KeptFinding {
     return this.#settle(this.#known(id), { state: 'acknowledged', note, by });

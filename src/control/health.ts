@@ -31,6 +31,7 @@ export const ownItems = [
   'control.break-glass',
   'control.reviews',
   'control.exceptions',
+  'control.findings',
   'control.simulation',
   'control.advisories',
   'tunnel.process',

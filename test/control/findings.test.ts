@@ -45,7 +45,7 @@ function ledger(
     ledger: new FindingLedger({
       clock,
       store,
-      journal: { write: (kind, body) => void events.push({ kind, body: body as Record<string, unknown> }) },
+      journal: { write: (kind, body) => void events.push({ kind, body }) },
       random: () => Buffer.from((++made).toString(16).padStart(16, '0'), 'hex'),
       nameOf: (mac) => mac ?? 'the link',
       changed: () => undefined,
@@ -173,6 +173,10 @@ void t.test('policy reads the risk, and live sessions are decided again when it 
   t.match(w.pushed.at(-1), { event: 'regrant', body: { actions: ['view'] } });
   t.match(w.of('finding.raised'), [{ what: 'exploit-smb', technique: 'T0866', device: 'pacs' }]);
   t.match(w.control.overview().findings, { critical: 1 });
+  t.match(
+    w.control.overview().health.find(({ item }) => item === 'control.findings'),
+    { level: 'warning', text: /^1 critical and 0 high findings/ },
+  );
   t.match(w.control.overview().devices[0], { device: { id: 'pacs' }, standing: { risk: 70 } });
 
   const list = await w.control.handlers['operator.findings.list']({ closed: false }, operator);

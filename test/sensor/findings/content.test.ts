@@ -152,7 +152,16 @@ void t.test('LDAP simple bind with a password; SNMP communities that are taken; 
 /** A frame of SMB1 in its NetBIOS frame. */
 const smb1 = (command: number, flags: number, multiplex: number, words: number[]): number[] => {
   const body = [
-    ...[0xff, 0x53, 0x4d, 0x42, command, 0, 0, 0, 0, flags],
+    0xff,
+    0x53,
+    0x4d,
+    0x42,
+    command,
+    0,
+    0,
+    0,
+    0,
+    flags,
     ...zeros(20),
     ...u16le(multiplex),
     words.length / 2,
@@ -174,7 +183,7 @@ const ntTrans = (total: number): number[] => [
   ...zeros(24),
   0,
   ...u16le(0),
-  ...[0],
+  0,
 ];
 
 void t.test('EternalBlue: what only exploits send, and the answer of the implant', (t) => {
