@@ -136,6 +136,7 @@ export class Control {
     });
     this.#front.addHealth(this.#ownHealth);
     this.#ownHealth.add('control.simulation', () => this.#simulation.finding());
+    this.#ownHealth.add('control.findings', () => this.#inventory.findings.health());
     this.#advisories = new AdvisoryDesk({
       ports: ports.advisories,
       rows: () => this.#inventory.inventory.rows(),
