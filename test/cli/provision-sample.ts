@@ -11,8 +11,8 @@ import type { MadeStick, StickOrder } from '../../src/cli/provision-create.ts';
 import { signBundle } from '../../src/policy/bundle.ts';
 import { makeVectors } from '../../src/policy/bundle-vectors.ts';
 import { questionsAbout } from '../../src/policy/bundle-questions.ts';
+import { siteId } from '../../src/wire/ids.ts';
 import { SIGNER_SEED_BYTES, SigningKey } from '../../src/crypto/signer.ts';
-import type { BundleSource } from '../../src/wire/bundle.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 9, 0, 0);
 export const DAY = 86_400_000;
@@ -27,12 +27,12 @@ export function policyBundle(key: SigningKey, audience = 'riverside'): Buffer {
     {
       format: 1,
       revision: 1,
-      audience: [audience],
+      audience: [siteId.parse(audience)],
       notBefore: NOW - DAY,
       notAfter: NOW + 30 * DAY,
       policies: cedar,
       vectors: makeVectors(cedar, questionsAbout(cedar)),
-    } as BundleSource,
+    },
     [key],
   );
 }

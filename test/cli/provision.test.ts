@@ -1,0 +1,143 @@
+/** `anteroom provision …` as an office and a gateway run it: from keys to a gateway that is accepted, and its end. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const program = fileURLToPath(new URL('../../src/cli/anteroom.ts', import.meta.url));
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+void t.test('the whole way', { timeout: 240_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'anteroom-provision-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const run = (args: readonly string[], input = ''): Promise<Outcome> =>
+    new Promise((resolve) => {
+      const child = execFile(process.execPath, [program, ...args], { cwd: folder }, (failure, out, error) =>
+        resolve({ code: failure ? Number(failure.code) : 0, out, error }),
+      );
+      child.stdin?.end(input);
+    });
+  const at = (...names: string[]): string => join(folder, ...names);
+  for (const name of ['stick', 'signers', 'state', 'sys/class/tpm/tpm0'])
+    mkdirSync(at(name), { recursive: true });
+  writeFileSync(
+    at('clinic.cedar'),
+    '@id("imaging") @reason("Imaging.")\npermit (principal in Role::"radiologist", action == Action::"view", resource);\n',
+  );
+  await run(['policy', 'keygen', 'office']);
+  await run(['policy', 'keygen', 'officer']);
+  writeFileSync(at('signers', 'office.pub'), readFileSync(at('office.pub')));
+  const signed = await run(
+    'policy sign clinic.cedar --audience riverside --key officer.key --revision 1 --output 1.bundle'.split(
+      ' ',
+    ),
+  );
+  t.match(signed, { code: 0 });
+
+  const create = [
+    ...'provision create --site riverside --policy 1.bundle --policy-key officer.pub --key office.key'.split(
+      ' ',
+    ),
+    ...'--registry registry.json --enclave 10.20.0.1/24 --ntp 192.0.2.1 --endpoint gw.example:51820'.split(
+      ' ',
+    ),
+    '--name',
+    'Riverside Clinic',
+    '--contact',
+    'Office, +1 555 0100',
+    '--out',
+    'stick',
+  ];
+  t.match(await run([...create.slice(0, -1), 'nowhere']), { code: 65, error: /mount the stick/ });
+  const made = await run(create);
+  t.match(made, { code: 0, error: '', out: /One-time code: [0-9A-Z]{5}-[0-9A-Z]{5}/ });
+  const code = /One-time code: (\S+)/.exec(made.out)?.[1] ?? '';
+  t.equal(statSync(at('registry.json')).mode & 0o777, 0o600);
+  t.notMatch(readFileSync(at('registry.json'), 'utf8'), code, 'the code is nowhere');
+  t.match(await run(['provision', 'inspect', 'stick']), {
+    code: 0,
+    out: /Riverside Clinic[^]*Nothing of it was verified/,
+  });
+
+  const box = ['--state-dir', at('state'), '--run-dir', at('run')];
+  const apply = [
+    'provision',
+    'apply',
+    'stick',
+    ...box,
+    '--signers',
+    'signers',
+    '--sys',
+    'sys',
+    '--clock',
+    'trusted',
+  ];
+  t.match(await run(['provision', 'refuse', 'E02', '--detail', 'not FAT', ...box]), { code: 65, out: /E02/ });
+  t.match(await run(['provision', 'status', ...box]), { code: 0, out: /\[red\] +Stick verified +E02/ });
+  t.match(await run(apply), { code: 65, out: /^E13/ });
+  t.match(await run([...apply, '--code-stdin'], `${code}\n`), { code: 0, out: /^OK2[^]*Riverside Clinic/ });
+  t.match(await run([...apply, '--json']), { code: 0, out: /"OK4"/ });
+
+  const status = await run(['provision', 'status', ...box, '--json']);
+  t.match(JSON.parse(status.out), {
+    facts: { phase: 'enrolled', site: { id: 'riverside' }, accepted: false },
+  });
+  t.match(await run(['provision', 'handover', '--out', 'sheet.html', ...box]), { code: 0 });
+  t.match(readFileSync(at('sheet.html'), 'utf8'), /anteroom:gateway\/riverside/);
+
+  const receipt = readdirSync(at('stick/anteroom')).find((name) => name.startsWith('receipt-')) ?? '';
+  const accept = [
+    'provision',
+    'accept',
+    `stick/anteroom/${receipt}`,
+    '--registry',
+    'registry.json',
+    '--key',
+    'office.key',
+    '--out',
+    'stick',
+  ];
+  t.match(await run(accept), {
+    code: 0,
+    out: /accepted[^]*\[Peer\]\nPublicKey = [^]*Endpoint = gw.example:51820/,
+  });
+  t.match(await run(accept), { code: 65, error: /accepted before/ });
+  t.match(await run(apply), { code: 0, out: /^OK3/ });
+  t.match(JSON.parse((await run(['provision', 'status', ...box, '--json'])).out), {
+    facts: { accepted: true },
+  });
+  for (let i = 0; i < 2; i++) await run(apply);
+  t.match(await run(apply), { code: 65, out: /^E18/ }, 'a sixth attempt in a minute');
+
+  const order =
+    'provision order decommission --site riverside --registry registry.json --key office.key --out end.order'.split(
+      ' ',
+    );
+  t.match(await run([...order, '--reason', 'sold']), { code: 0 });
+  const end = [
+    'provision',
+    'decommission',
+    '--order',
+    'end.order',
+    '--out',
+    'end.receipt',
+    '--signers',
+    'signers',
+    ...box,
+  ];
+  t.match(await run(['provision', 'decommission', ...box]), { code: 77, error: /signed order/ });
+  t.match(await run(end), { code: 0, out: /^OK5/ });
+  t.match(await run(['provision', 'accept', 'end.receipt', '--registry', 'registry.json']), {
+    code: 0,
+    out: /decommission/,
+  });
+  t.match(await run(['provision', 'accept', 'end.receipt', '--registry', 'registry.json']), { code: 65 });
+  t.match(await run(['provision', 'status', ...box]), { code: 0, out: /E14/ });
+});
