@@ -67,6 +67,8 @@ const CATALOGUE_OF_ONE = 50;
 const KEPT_SUBJECTS = 4096;
 /** Ticks between two walks of the inventory. */
 const WALK = 10;
+/** Rows of one answer, as JSON: an answer is one frame, and text may be longer in bytes. */
+const ANSWER_BYTES = 2 * 1024 * 1024;
 /** Devices that the health list names. */
 const NAMED = 3;
 
@@ -171,7 +173,9 @@ export class AdvisoryDesk {
       let left = A_TICK;
       for (const device of this.#devices) {
         if (this.#matches.has(device.key)) continue;
-        if (left-- === 0) return;
+        if (left <= 0) return;
+        // A bill of materials is a tick's work by itself.
+        left -= device.documented ? A_TICK : 1;
         this.#look(device);
       }
       this.#raise();
@@ -319,7 +323,9 @@ export class AdvisoryDesk {
       .flatMap(([device, matches]) => matches.map((match) => ({ device, ...match })))
       .filter((match) => all || concerns(match))
       .sort(worst);
-    const matches = rows.slice(0, MAX_MATCHES);
+    let room = ANSWER_BYTES;
+    const end = rows.findIndex((match) => (room -= JSON.stringify(match).length) < 0);
+    const matches = rows.slice(0, Math.min(end < 0 ? rows.length : end, MAX_MATCHES));
     const { catalogue } = this.#ports().store;
     return {
       matches,

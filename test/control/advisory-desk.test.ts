@@ -325,6 +325,24 @@ void t.test('many devices are looked at a few a tick', (t) => {
   t.end();
 });
 
+void t.test('an answer fits one frame, whatever is in it', (t) => {
+  const rows = Array.from({ length: 300 }, (_, i) => cms(`m${i}`, '02:00:00:00:00:01', '2.0'));
+  const w = world(t, rows);
+  const text = (i: number): string => `${i}${'\u{1f4a5}'.repeat(498)}`;
+  const remedies = Array.from({ length: 8 }, (_, i) => ({
+    category: 'vendor_fix',
+    text: text(i),
+    vulnerabilities: [0],
+    products: [0],
+  }));
+  take(w, [advice('A', { remedies })]);
+  const answer = list(w);
+  t.ok(Buffer.byteLength(JSON.stringify(answer)) < 8 * 1024 * 1024);
+  t.ok(answer.matches.length > 100);
+  t.equal(answer.matches.length + answer.beyond, 300, 'what has no room is counted');
+  t.end();
+});
+
 void t.test('more than may be is refused whole', (t) => {
   const w = world(t, []);
   const many = Array.from({ length: 10_001 }, (_, i) =>
