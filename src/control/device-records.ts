@@ -23,6 +23,8 @@ export const MAX_RECORDS = 4096;
 const MAX_KEYS = 32;
 const MAX_CARDS = 8;
 const ALIVE_MS = 600_000;
+/** Records past the bound until the next pruning. */
+const SLACK = 256;
 
 /** Kinds that are given once to one device. */
 const strong: ReadonlySet<DeviceKey['kind']> = new Set(['serial', 'eui64', 'dhcp-client']);
@@ -128,7 +130,8 @@ export class DeviceRecords {
       const made: DeviceRecord = { id, keys, macs: [mac], lifecycle: 'new', said: {}, first, last };
       this.#index(made);
       this.#dirty.add(id);
-      this.#prune();
+      // Not at each: putting them in order costs.
+      if (this.#records.size >= MAX_RECORDS + SLACK) this.#prune();
       return made;
     }
     const taken = byCard !== undefined && known !== undefined && byCard !== known;
@@ -200,6 +203,7 @@ export class DeviceRecords {
   }
 
   save(): void {
+    this.#prune();
     if (this.#dirty.size === 0 && this.#dropped.size === 0) return;
     const put = [...this.#dirty].flatMap((id) => {
       const record = this.#records.get(id);

@@ -48,7 +48,7 @@ void t.test('hosts as text', async (t) => {
   t.match(stdout, /^ {2}dicom callingAeTitle = SCANNER$/m);
   t.match(stdout, /^02:a0:37:00:00:02 {2}10\.0\.0\.2$/m);
   t.match(stdout, /^ {2}answers on tcp\/5678 dicom$/m);
-  t.match(stdout, /^2 hosts, 5 packets$/m);
+  t.match(stdout, /^2 hosts, 0 findings, 5 packets$/m);
 });
 
 void t.test('hosts as JSON', async (t) => {

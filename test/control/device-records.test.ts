@@ -114,8 +114,9 @@ void t.test('kept over a restart; bounded, and what people spoke of stays', (t) 
   const pump = kept.observe(observation(1, serial('SN-4711')));
   kept.say(pump, { name: 'Pump 3', location: 'Bed 7' }, 'in-service', 'uid 0');
   for (let n = 2; n < MAX_RECORDS + 200; n++) kept.observe(observation(n, { last: 3_000_000 + n }));
-  t.equal(kept.size, MAX_RECORDS);
+  t.ok(kept.size < MAX_RECORDS + 256);
   kept.save();
+  t.equal(kept.size, MAX_RECORDS);
   store.close();
   const again = open();
   const { records: after } = records(again);

@@ -206,6 +206,40 @@ void t.test('DHCP starvation makes no rows; a client that uses its address does'
   t.match(b.of('mac-flood'), [{ key: 'link' }]);
 });
 
+void t.test('two systems on one card, by how they ask for an address', (t) => {
+  const ask = (vendorClass: string): Uint8Array => {
+    const body = [
+      1,
+      1,
+      6,
+      ...Array.from({ length: 25 }, () => 0),
+      ...wire.macBytes(station(7).mac),
+      ...Array.from({ length: 202 }, () => 0),
+      0x63,
+      0x82,
+      0x53,
+      0x63,
+      53,
+      1,
+      1,
+      60,
+      vendorClass.length,
+      ...wire.ascii(vendorClass),
+      255,
+    ];
+    const packet = wire.ipv4('0.0.0.0', '255.255.255.255', 17, wire.udp(68, 67, body));
+    return wire.ethernet(station(7).mac, 'ff:ff:ff:ff:ff:ff', 0x800, packet);
+  };
+  const b = bench();
+  b.take(ask('PXEClient:Arch:00000'), ask('MSFT 5.0'), ask('MSFT 6.0'), ask('udhcp 1.35.0'));
+  b.pass(20_000);
+  t.same(b.kinds(), [], 'one that starts from the network, and an update');
+  b.take(ask('android-dhcp-13'));
+  b.pass(20_000);
+  t.match(b.of('two-identities'), [{ mac: station(7).mac, evidence: [/MSFT 5\.0 and as android-dhcp-13/] }]);
+  t.end();
+});
+
 void t.test('many real hosts at once are no flood', (t) => {
   const b = bench();
   for (let n = 1; n < 250; n++) b.take(...chat(station(n), station(250), 80));
