@@ -69,7 +69,7 @@ void t.test('a damaged file is named with the offset, and what came before stand
   writeFileSync(cut, wire.pcapFile(frames).subarray(0, -3));
   const { code, stdout, stderr } = await run('read', cut);
   t.equal(code, 0);
-  t.match(stdout, /2 hosts, 4 packets/);
+  t.match(stdout, /2 hosts, 0 findings, 4 packets/);
   t.match(stderr, /cut\.pcap: capture_truncated at \d+/);
 });
 
