@@ -3,8 +3,11 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { SIGNER_SEED_BYTES, SigningKey, secretText } from '../../src/crypto/signer.ts';
+import { policyBundle } from './provision-sample.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/anteroom.ts', import.meta.url));
 
@@ -27,22 +30,14 @@ void t.test('the whole way', { timeout: 240_000 }, async (t) => {
   const at = (...names: string[]): string => join(folder, ...names);
   for (const name of ['stick', 'signers', 'state', 'sys/class/tpm/tpm0'])
     mkdirSync(at(name), { recursive: true });
-  writeFileSync(
-    at('clinic.cedar'),
-    '@id("imaging") @reason("Imaging.")\npermit (principal in Role::"radiologist", action == Action::"view", resource);\n',
-  );
-  await run(['policy', 'keygen', 'office']);
-  await run(['policy', 'keygen', 'officer']);
-  writeFileSync(at('signers', 'office.pub'), readFileSync(at('office.pub')));
-  const signed = await run(
-    'policy sign clinic.cedar --audience riverside --key officer.key --revision 1 --output 1.bundle'.split(
-      ' ',
-    ),
-  );
-  t.match(signed, { code: 0 });
+  const seed = randomBytes(SIGNER_SEED_BYTES);
+  writeFileSync(at('office.key'), `${secretText(seed)}\n`, { mode: 0o600 });
+  const office = new SigningKey(seed);
+  for (const name of ['office.pub', 'signers/office.pub']) writeFileSync(at(name), `${office.signer.text}\n`);
+  writeFileSync(at('1.bundle'), policyBundle(office));
 
   const create = [
-    ...'provision create --site riverside --policy 1.bundle --policy-key officer.pub --key office.key'.split(
+    ...'provision create --site riverside --policy 1.bundle --policy-key office.pub --key office.key'.split(
       ' ',
     ),
     ...'--registry registry.json --enclave 10.20.0.1/24 --ntp 192.0.2.1 --endpoint gw.example:51820'.split(
@@ -55,7 +50,6 @@ void t.test('the whole way', { timeout: 240_000 }, async (t) => {
     '--out',
     'stick',
   ];
-  t.match(await run([...create.slice(0, -1), 'nowhere']), { code: 65, error: /mount the stick/ });
   const made = await run(create);
   t.match(made, { code: 0, error: '', out: /One-time code: [0-9A-Z]{5}-[0-9A-Z]{5}/ });
   const code = /One-time code: (\S+)/.exec(made.out)?.[1] ?? '';
@@ -113,9 +107,6 @@ void t.test('the whole way', { timeout: 240_000 }, async (t) => {
   t.match(JSON.parse((await run(['provision', 'status', ...box, '--json'])).out), {
     facts: { accepted: true },
   });
-  for (let i = 0; i < 2; i++) await run(apply);
-  t.match(await run(apply), { code: 65, out: /^E18/ }, 'a sixth attempt in a minute');
-
   const order =
     'provision order decommission --site riverside --registry registry.json --key office.key --out end.order'.split(
       ' ',
@@ -138,6 +129,4 @@ void t.test('the whole way', { timeout: 240_000 }, async (t) => {
     code: 0,
     out: /decommission/,
   });
-  t.match(await run(['provision', 'accept', 'end.receipt', '--registry', 'registry.json']), { code: 65 });
-  t.match(await run(['provision', 'status', ...box]), { code: 0, out: /E14/ });
 });
