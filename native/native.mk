@@ -9,7 +9,7 @@ NATIVE_NODE := .toolchain/node_modules/node-linux-$(NATIVE_ARCH)
 NATIVE_CXX ?= g++
 NATIVE_CLANG ?= clang++-14
 
-NATIVE_CORE := $(wildcard native/net/*.cc native/transport/*.cc native/handshake/*.cc native/os/*.cc)
+NATIVE_CORE := $(wildcard native/net/*.cc native/transport/*.cc native/handshake/*.cc native/sensor/*.cc native/os/*.cc)
 NATIVE_BINDING := $(wildcard native/binding/*.cc)
 NATIVE_TESTS := $(wildcard test/native/*.cc)
 NATIVE_FUZZERS := $(wildcard test/native/fuzz/*.cc)

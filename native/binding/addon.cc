@@ -8,6 +8,7 @@
 #include "../transport/aead.h"
 #include "capture.h"
 #include "handshake.h"
+#include "stage.h"
 #include "transport.h"
 #include "value.h"
 
@@ -58,6 +59,8 @@ NAPI_MODULE_INIT() {
     }
     method(env, exports, "openTransport", open_transport);
     method(env, exports, "openCapture", open_capture);
+    method(env, exports, "openStage", open_stage);
+    set(env, exports, "weirdNames", make_weird_names(env));
     method(env, exports, "openHandshakes", open_handshakes);
     set(env, exports, "primitives", make_primitives(env));
     method(env, exports, "peerCredentials", peer_credentials_of);
