@@ -21,6 +21,7 @@ constexpr napi_type_tag kTag = {0x616e7465726f6f6d, 0x73746167652e2e2e};
 constexpr double kMostRows = 1 << 22;
 /** Roughly what a stage takes when it is used: for the collector. */
 constexpr int64_t kWeight = 1 << 18;
+constexpr size_t kRecordHeader = 16;
 using Memory = std::shared_ptr<uint8_t[]>;
 
 struct Held {
@@ -30,6 +31,7 @@ struct Held {
   sensor::CaptureFile file;
   Memory memory;
   bool file_over = false;
+  size_t walked = 0;
   sensor::Batch batch() const { return {memory.get(), sensor::Stage::kBatchBytes}; }
 };
 
@@ -61,6 +63,44 @@ napi_value frame(napi_env env, napi_callback_info info) {
     it.stage.take(link, bytes.data, static_cast<uint32_t>(bytes.length), wire_length, at, batch);
     it.stage.finish(batch);
     return size_of(env, batch);
+  });
+}
+
+/**
+ * walk(records, from): take the frames of a capture's batch (net/packet_ring.h) from that offset on; length of the
+ * batch. `walked()` is then the offset to go on from, the length of `records` when all were taken.
+ */
+napi_value walk(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Call call(env, info);
+    Held& it = held(env, call);
+    const Bytes records = read_bytes(env, call[0], "records");
+    size_t at = read_u32(env, call[1], "from");
+    sensor::Batch batch = it.batch();
+    while (records.length >= at + kRecordHeader) {
+      const uint8_t* record = records.data + at;
+      const uint32_t kept = load_le32(record);
+      if (kept > records.length - at - kRecordHeader) break;
+      double when;
+      const uint64_t bits = load_le64(record + 8);
+      std::memcpy(&when, &bits, sizeof when);
+      if (!it.stage.take(sensor::link::kEthernet, record + kRecordHeader, kept, load_le32(record + 4), when, batch)) {
+        it.walked = at;
+        it.stage.finish(batch);
+        return size_of(env, batch);
+      }
+      at += kRecordHeader + ((size_t{kept} + 7) & ~size_t{7});
+    }
+    it.walked = records.length;
+    it.stage.finish(batch);
+    return size_of(env, batch);
+  });
+}
+
+napi_value walked(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Call call(env, info);
+    return make_number(env, static_cast<double>(held(env, call).walked));
   });
 }
 
@@ -169,6 +209,8 @@ napi_value open_stage(napi_env env, napi_callback_info info) {
     napi_value object;
     check(napi_create_object(env, &object));
     method(env, object, "frame", frame);
+    method(env, object, "walk", walk);
+    method(env, object, "walked", walked);
     method(env, object, "push", push);
     method(env, object, "end", end);
     method(env, object, "next", next);

@@ -57,7 +57,7 @@ Stage::Stage(const Options& options)
 
 bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t wire_length, double at,
                  Batch& batch) {
-  if (batch.left() < kRoom) return false;
+  if (batch.left() < kRoom + kTail) return false;
   frames_++;
   bytes_ += wire_length;
   Frame frame;

@@ -39,7 +39,8 @@ class Stage {
   static constexpr int kTunnels = 3;
   /** What one frame may add to a batch at most: see `take`. */
   static constexpr size_t kRoom = 1 << 20;
-  static constexpr size_t kBatchBytes = 2 << 20;
+  /** A batch: some frames at their longest, and the tail. */
+  static constexpr size_t kBatchBytes = 4 << 20;
 
   struct Options {
     uint32_t flows = 65'536;

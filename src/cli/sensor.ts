@@ -4,10 +4,11 @@
  */
 import { createReadStream, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { addon } from '../platform/addon.ts';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
-import { PcapReader } from '../sensor/pcap.ts';
 import { Sensor } from '../sensor/sensor.ts';
+import type { FileWeird as Weird } from '../sensor/sensor.ts';
 import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
 import type { SystemOf } from '../sensor/syn-signature.ts';
 import { loadVendors } from '../sensor/vendor.ts';
@@ -16,32 +17,22 @@ import { Fault } from '../wire/errors.ts';
 import { findingKinds, severities } from '../wire/finding.ts';
 import type { FindingReport } from '../wire/finding.ts';
 
-interface FileWeird {
+interface FileWeird extends Weird {
   readonly file: string;
-  readonly weird: string;
-  readonly offset: number;
 }
 
 /** Gives the number of packets. */
 async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Promise<number> {
-  let last = 0;
-  const reader = new PcapReader({
-    packet: (link, bytes, wireLength, at) => {
-      sensor.take(link, bytes, wireLength, at);
-      last = Math.max(last, at);
-    },
-    weird: (weird, offset) => weirds.push({ file, weird, offset }),
-  });
+  const before = sensor.counters.frames;
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) {
-      reader.push(chunk as Uint8Array);
-    }
+    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }))
+      sensor.read(chunk as Uint8Array);
   } catch (cause) {
     throw new Fault('CAPTURE_UNREADABLE', cause instanceof Error ? cause.message : String(cause), { cause });
   }
-  reader.end();
-  sensor.settle(last);
-  return reader.packets;
+  for (const weird of sensor.endFile()) weirds.push({ file, ...weird });
+  sensor.settle();
+  return sensor.counters.frames - before;
 }
 
 /** The worst first. */
@@ -118,7 +109,11 @@ export function register(program: Command): void {
     .argument('<files...>', 'capture files')
     .option('--json', 'one JSON object: hosts, findings, packets, weirds')
     .action(async (files: string[], options: { json?: boolean }) => {
-      const reading = new Sensor({ vendorOf: await loadVendors(), systemOf: installedSystems() });
+      const reading = new Sensor({
+        vendorOf: await loadVendors(),
+        stage: addon().openStage({}),
+        systemOf: installedSystems(),
+      });
       const weirds: FileWeird[] = [];
       let packets = 0;
       for (const file of files) packets += await readFile(file, reading, weirds);

@@ -81,6 +81,7 @@ runProcess('sensor', async (context) => {
   const { interfaces, baseline, prefixes } = config.sensor;
   const sensor = new Sensor({
     vendorOf: await loadVendors(),
+    stage: addon().openStage({ flows: limits.FLOWS, sightings: limits.SIGHTINGS }),
     systemOf: await installedSystems(),
     behaviour: { baseline, prefixes: [...prefixes, config.overlay.prefix] },
   });
@@ -130,7 +131,7 @@ runProcess('sensor', async (context) => {
     addon().openCapture({
       interfaceName,
       snapLength: limits.SNAP,
-      onFrames: (bytes, count) => sensor.takeBatch(bytes, count),
+      onFrames: (bytes) => sensor.takeBatch(bytes),
       onFailure: failed,
     });
   const captures = new Captures(interfaces, open, health, (interfaceName, err) => {

@@ -199,6 +199,25 @@ export interface NativeCapture {
   close(): void;
 }
 
+/** Rows of the tables of a stage. */
+export interface StageOptions {
+  readonly flows?: number;
+  readonly sightings?: number;
+}
+
+/** The sensor's native stage (`native/sensor/stage.h`): what it does is told in `sensor/stage.ts`. */
+export interface NativeStage {
+  readonly batch: Uint8Array;
+  frame(link: number, bytes: Uint8Array, wireLength: number, at: number): number;
+  walk(records: Uint8Array, from: number): number;
+  walked(): number;
+  push(bytes: Uint8Array): void;
+  next(): number;
+  end(): void;
+  expire(at: number): number;
+  done(list: Uint8Array): void;
+}
+
 export interface HandshakesOptions {
   /** 32 bytes, copied. */
   readonly secretKey: Uint8Array;
@@ -280,6 +299,9 @@ export interface PeerCredentials {
 export interface Addon {
   openTransport(options: TransportOptions): NativeTransport;
   openCapture(options: CaptureOptions): NativeCapture;
+  openStage(options: StageOptions): NativeStage;
+  /** What the stage's numbers for what is wrong with bytes mean. */
+  readonly weirdNames: readonly string[];
   /** Throws ERR_SELF_TEST when BLAKE2s or X25519 isn't what its RFC says. */
   openHandshakes(this: void, options: HandshakesOptions): NativeHandshakes;
   readonly primitives: NativePrimitives;

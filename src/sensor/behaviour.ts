@@ -167,6 +167,13 @@ export class Behaviour {
     this.findings.raise({ kind: charge.kind, key, evidence, at, about: near });
   }
 
+  /** There are rules that haven't looked at enough of a direction. */
+  wants(flow: Flow<Reading>, from: Side): boolean {
+    const protocol = flow.reading?.protocol;
+    if (protocol === 'tls' || protocol === 'ssh') return false;
+    return (flow.watched?.looked[from] ?? 0) < LOOKED;
+  }
+
   /** The flow leaves the table. */
   removed(flow: Flow<Reading>): void {
     this.#account(flow, flow.last);

@@ -20,57 +20,10 @@ export const linkType = {
 } as const;
 
 /** IEEE 802 EtherTypes. Values under 1536 are lengths (IEEE 802.3 clause 3.2.6). */
-export const etherType = {
-  FIRST: 1536,
-  IPV4: 0x0800,
-  ARP: 0x0806,
-  IPV6: 0x86dd,
-  /** IEEE 802.1Q, IEEE 802.1ad and the value that came before 802.1ad. */
-  VLAN: 0x8100,
-  QINQ: 0x88a8,
-  QINQ_OLD: 0x9100,
-  /** Looked through: MPLS unicast, PPPoE sessions; a bridged frame inside GRE; ERSPAN types I and II, and III. */
-  MPLS: 0x8847,
-  PPPOE: 0x8864,
-  BRIDGED: 0x6558,
-  ERSPAN: 0x88be,
-  ERSPAN_III: 0x22eb,
-  /** PPP protocol numbers (RFC 1661 section 2, RFC 5072). */
-  PPP_IPV4: 0x0021,
-  PPP_IPV6: 0x0057,
-} as const;
-
-/** IANA protocol numbers: IPv6 extension headers (RFC 8200 section 4) and what follows them. */
-export const ipProtocol = {
-  HOP_BY_HOP: 0,
-  /** Tunnels: RFC 2003, RFC 4213, RFC 2784. */
-  IPV4: 4,
-  TCP: 6,
-  UDP: 17,
-  IPV6: 41,
-  ROUTING: 43,
-  FRAGMENT: 44,
-  GRE: 47,
-  AUTHENTICATION: 51,
-  ICMPV6: 58,
-  DESTINATION: 60,
-  MOBILITY: 135,
-} as const;
-
-/** Destination ports of tunnels: RFC 7348, RFC 8926, 3GPP TS 29.281, TaZmen. */
-export const tunnelPort = { GTP: 2152, VXLAN: 4789, GENEVE: 6081, TZSP: 37_008 } as const;
+export const etherType = { FIRST: 1536, VLAN: 0x8100 } as const;
 
 /** RFC 9293 section 3.1. */
 export const tcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16 } as const;
-
-/** RFC 4861 section 4. Every neighbour discovery message has hop limit 255: it can't have been routed. */
-export const neighbour = {
-  ROUTER_SOLICITATION: 133,
-  ROUTER_ADVERTISEMENT: 134,
-  SOLICITATION: 135,
-  ADVERTISEMENT: 136,
-  HOP_LIMIT: 255,
-} as const;
 
 /** TTLs that senders start with (1 for link-local multicast). Any other was decremented on the way. */
 export const initialHopLimits: ReadonlySet<number> = new Set([1, 32, 64, 128, 255]);
@@ -78,17 +31,10 @@ export const initialHopLimits: ReadonlySet<number> = new Set([1, 32, 64, 128, 25
 // ---- implementation ----
 
 export const limits = {
-  /** VLAN tags and IPv6 extension headers looked through. */
-  VLAN_TAGS: 4,
-  EXTENSION_HEADERS: 8,
-  LABELS: 8,
-  /** Tunnels inside tunnels that are followed. */
-  TUNNELS: 3,
-
   /** Bytes of a frame that the ring keeps: receive offload joins segments to frames of up to 64 KB. */
   SNAP: 65_535,
 
-  HOSTS: 8192,
+  HOSTS: 10_240,
   /** Of one host, all under the schema's bounds (`wire/observation.ts`). */
   ADDRESSES: 32,
   SERVICES: 128,
@@ -100,13 +46,12 @@ export const limits = {
   /** A host with more IP-only source addresses than this is a router. */
   ROUTER_ADDRESSES: 8,
 
-  FLOWS: 16_384,
+  /** Rows of the native stage: flows, and who was seen from which address. */
+  FLOWS: 65_536,
+  SIGHTINGS: 32_768,
   FLOW_IDLE_MS: 300_000,
   /** Bytes of one direction that are looked at. Real association requests reach 16.5 KB. */
   INSPECTED: 32 * 1024,
-  /** Of one direction: segments that wait for an earlier one, and their bytes. */
-  PENDING_SEGMENTS: 32,
-  PENDING_BYTES: 16 * 1024,
   /** Waiting bytes of all flows together. */
   PENDING_BYTES_ALL: 8 * 1024 * 1024,
   /** Bytes that conversations gather for headers, all together. */
@@ -117,8 +62,46 @@ export const limits = {
   REFRESH_MS: 60_000,
   /** Hosts a batch: the schema's bound on `sensor.observed`. */
   BATCH: 256,
-
-  /** Longest captured packet of a file (libpcap's MAXIMUM_SNAPLEN) and interfaces of a pcapng section. */
-  PACKET: 262_144,
-  INTERFACES: 256,
 } as const;
+
+/** What captured bytes can have wrong with them, by the native stage's numbers (`native/sensor/weird.h`). */
+export const frameWeirds: readonly string[] = [
+  '',
+  'link_type_unknown',
+  'ethernet_truncated',
+  'vlan_stack_deep',
+  'vlan_truncated',
+  'pppoe_truncated',
+  'mpls_stack_deep',
+  'mpls_truncated',
+  'cooked_truncated',
+  'loopback_truncated',
+  'ip_truncated',
+  'arp_truncated',
+  'arp_not_ipv4',
+  'arp_sender_mismatch',
+  'ipv4_truncated',
+  'ipv4_header_bad',
+  'ipv4_length_bad',
+  'ipv6_truncated',
+  'ipv6_header_bad',
+  'ipv6_extensions_many',
+  'ipv6_extension_truncated',
+  'tcp_truncated',
+  'tcp_header_bad',
+  'udp_truncated',
+  'udp_length_bad',
+  'capture_truncated',
+  'capture_empty',
+  'capture_format_unknown',
+  'packet_length_bad',
+  'packet_truncated',
+  'block_length_bad',
+  'block_too_long',
+  'block_length_differs',
+  'section_magic_bad',
+  'interface_truncated',
+  'interfaces_many',
+  'interface_unknown',
+  'option_truncated',
+];

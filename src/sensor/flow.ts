@@ -1,17 +1,15 @@
 /**
- * The flow table: TCP connections and UDP exchanges by VLAN, addresses and ports, least recently used first
- * out, never more than its capacity.
+ * Flows as the native stage tells of them (`native/sensor/stage.h`): the stage knows which frame is of which flow, puts
+ * segments in order and bounds the table; here is what is known of each, by the stage's row.
  *
  * The client is who sent the SYN; in a flow whose start was not seen, who spoke first (a guess that content
- * may correct, see `identify.ts`). A port has answered when a SYN-ACK came from it or, over UDP, when it
- * replied to a datagram; a UDP reply from a higher port than the question's is taken for the question.
- * Segments without data open no flow, so the last ACK of a closed connection doesn't come back as a new one.
+ * may correct, see `identify.ts`). When nobody wants more of a direction the stage is told, and its payload no
+ * longer comes.
  */
-import { limits, tcpFlag } from './constants.ts';
+import type { StageEnd, Totals } from './batch.ts';
+import { tcpFlag } from './constants.ts';
+import { NO_ROW } from './frame.ts';
 import type { Frame } from './frame.ts';
-import { isHostAddress } from './frame.ts';
-import { Direction } from './reassembly.ts';
-import type { DirectionEnd, PendingBudget } from './reassembly.ts';
 
 /** One end of a flow. `mac` is the card that its frames come from: a router's for an end that is further away. */
 export interface FlowEnd {
@@ -23,14 +21,29 @@ export interface FlowEnd {
 /** Index of the end that sends: 0 the client, 1 the server. */
 export type Side = 0 | 1;
 
+/** Why a direction is no longer looked at: its reader had enough, or as the stage says, or the flow is over. */
+export type DirectionEnd = StageEnd | 'enough' | 'closed';
+
+export interface Direction {
+  /** Its start was not seen. */
+  midstream: boolean;
+  ended: DirectionEnd | undefined;
+  /** The stage was told that no more is wanted. */
+  released: boolean;
+}
+
+const direction = (): Direction => ({ midstream: false, ended: undefined, released: false });
+
 export class Flow<Reading> {
+  /** Tells this flow from others that had its row. */
+  readonly generation: number;
   readonly transport: 'tcp' | 'udp';
   readonly ends: readonly [FlowEnd, FlowEnd];
-  readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()];
+  readonly directions: readonly [Direction, Direction] = [direction(), direction()];
   /** The start was seen, so the client is known. */
   readonly opened: boolean;
   answered = false;
-  /** Sequence number of the client's SYN: tells a repeated SYN from a new connection on the same ports. */
+  /** Sequence number of the client's SYN, when that opened it. */
   syn: number | undefined;
   readonly first: number;
   last: number;
@@ -42,10 +55,17 @@ export class Flow<Reading> {
   /** What the watch of behaviour keeps here. */
   watched: FlowWatch | undefined;
 
-  constructor(transport: 'tcp' | 'udp', client: FlowEnd, server: FlowEnd, opened: boolean, at: number) {
-    this.transport = transport;
-    this.ends = [client, server];
-    this.opened = opened;
+  constructor(frame: Frame, at: number) {
+    this.generation = frame.generation;
+    this.transport = frame.transport === 'udp' ? 'udp' : 'tcp';
+    const source = { address: frame.source, port: frame.sourcePort, mac: frame.sourceMac };
+    const destination = {
+      address: frame.destination,
+      port: frame.destinationPort,
+      mac: frame.destinationMac,
+    };
+    this.ends = frame.side === 0 ? [source, destination] : [destination, source];
+    this.opened = frame.opened;
     this.first = at;
     this.last = at;
   }
@@ -71,154 +91,127 @@ export interface FlowListener<Reading> {
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean;
   /** A TCP direction won't be looked at any further. */
   ended(flow: Flow<Reading>, from: Side, why: DirectionEnd): void;
+  /** Others than the reader of the content want more of a direction. */
+  wants?(flow: Flow<Reading>, from: Side): boolean;
   /** The flow leaves the table. */
   removed?(flow: Flow<Reading>): void;
 }
 
-/** How old `last` may be before a flow moves to the young end of the table: spares a map write a packet. */
-const TOUCH_MS = 1_000;
-
 export class FlowTable<Reading> {
-  readonly #flows = new Map<string, Flow<Reading>>();
+  readonly #rows: (Flow<Reading> | undefined)[] = [];
   readonly #listener: FlowListener<Reading>;
-  readonly #capacity: number;
-  readonly #budget: PendingBudget = { bytes: 0 };
-  /** Flows that had to go because the table was full. */
+  /** Directions of which the stage isn't told yet that no more is wanted. */
+  #released: number[] = [];
+  size = 0;
+  /** Flows that had to go because the table was full, and bytes that wait for earlier ones: the stage's. */
   evicted = 0;
+  pendingBytes = 0;
 
-  constructor(listener: FlowListener<Reading>, capacity: number = limits.FLOWS) {
+  constructor(listener: FlowListener<Reading>) {
     this.#listener = listener;
-    this.#capacity = capacity;
   }
 
-  get size(): number {
-    return this.#flows.size;
+  *all(): Generator<Flow<Reading>> {
+    for (const flow of this.#rows) if (flow !== undefined) yield flow;
   }
 
-  get pendingBytes(): number {
-    return this.#budget.bytes;
-  }
-
-  all(): Iterable<Flow<Reading>> {
-    return this.#flows.values();
-  }
-
-  /** Take a decoded frame, and give its flow; anything but TCP and UDP between two hosts is passed over. */
+  /** Take a frame of the stage, and give its flow where it has one. */
   take(frame: Frame, at: number): Flow<Reading> | undefined {
-    if (frame.transport !== 'tcp' && frame.transport !== 'udp') return undefined;
-    const low =
-      frame.source < frame.destination ||
-      (frame.source === frame.destination && frame.sourcePort <= frame.destinationPort);
-    const key = keyOf(frame, low);
-    let flow = this.#flows.get(key);
-    const syn = frame.transport === 'tcp' && (frame.tcpFlags & (tcpFlag.SYN | tcpFlag.ACK)) === tcpFlag.SYN;
-    // The same ports again: a new connection, unless it is the SYN repeated or overtaken by its answer.
-    if (flow !== undefined && syn) {
-      if (!flow.opened || (flow.syn !== undefined && flow.syn !== frame.sequence)) {
-        this.#remove(key, flow);
-        flow = undefined;
-      } else flow.syn = frame.sequence;
+    if (frame.row === NO_ROW) return undefined;
+    let flow = this.#rows[frame.row];
+    if (flow?.generation !== frame.generation) {
+      if (flow !== undefined) this.#remove(frame.row, flow);
+      flow = new Flow<Reading>(frame, at);
+      const flags = frame.tcpFlags & (tcpFlag.SYN | tcpFlag.ACK);
+      if (flow.transport === 'tcp' && flags === tcpFlag.SYN) flow.syn = frame.sequence;
+      // Rows are given out in order, so the array has no holes but where a row is told late.
+      while (this.#rows.length < frame.row) this.#rows.push(undefined);
+      this.#rows[frame.row] = flow;
+      this.size++;
     }
-    if (flow === undefined) {
-      const opened = this.#open(frame, at);
-      if (opened === undefined) return undefined;
-      flow = opened;
-      if (syn) flow.syn = frame.sequence;
-      this.#flows.set(key, flow);
-      this.#makeRoom();
-    } else if (at - flow.last > TOUCH_MS) {
-      this.#flows.delete(key);
-      this.#flows.set(key, flow);
-      flow.last = at;
-    }
-    const client = flow.ends[0];
-    const from: Side = frame.source === client.address && frame.sourcePort === client.port ? 0 : 1;
-    flow.ends[from].mac = frame.sourceMac;
+    flow.last = Math.max(flow.last, at);
+    const from = frame.side;
     flow.from = from;
-    flow.bytes[from] += frame.payloadEnd + frame.payloadMissing - frame.payloadStart;
-    if (frame.transport === 'tcp') this.#tcp(flow, from, frame, at);
-    else this.#udp(flow, from, at);
+    flow.ends[from].mac = frame.sourceMac;
+    flow.bytes[0] += frame.clientBytes;
+    flow.bytes[1] += frame.serverBytes;
+    if (flow.transport === 'udp') {
+      if (from === 1) flow.answered = true;
+      if (frame.answered) this.#listener.answered(flow, at);
+      return flow;
+    }
+    if (frame.answered) {
+      flow.answered = true;
+      this.#listener.answered(flow, at);
+    }
+    flow.directions[from].midstream = frame.midstream;
+    if (frame.chunkEnd > frame.chunkStart)
+      this.#data(frame.row, flow, from, frame.bytes.subarray(frame.chunkStart, frame.chunkEnd), at);
+    if ((frame.tcpFlags & tcpFlag.RST) !== 0) this.#close(flow);
     return flow;
   }
 
-  /** Forget flows that were silent for long. */
-  expire(at: number): void {
-    for (const [key, flow] of this.#flows) {
-      if (at - flow.last < limits.FLOW_IDLE_MS) return;
-      this.#remove(key, flow);
-    }
+  /** What waited for the frame before. */
+  data(row: number, generation: number, side: Side, chunk: Uint8Array, at: number): void {
+    const flow = this.#rows[row];
+    if (flow?.generation === generation) this.#data(row, flow, side, chunk, at);
   }
 
-  #tcp(flow: Flow<Reading>, from: Side, frame: Frame, at: number): void {
+  /** The stage looks no further at a direction. */
+  ended(row: number, generation: number, side: Side, why: StageEnd): void {
+    const flow = this.#rows[row];
+    if (flow?.generation !== generation) return;
+    this.#end(flow, side, why);
+    flow.directions[side].released = true;
+  }
+
+  removed(row: number, generation: number, bytes: readonly [number, number]): void {
+    const flow = this.#rows[row];
+    if (flow?.generation !== generation) return;
+    flow.bytes[0] += bytes[0];
+    flow.bytes[1] += bytes[1];
+    this.#remove(row, flow);
+  }
+
+  totals(totals: Totals): void {
+    this.evicted = totals.flowsEvicted;
+    this.pendingBytes = totals.pendingBytes;
+  }
+
+  /** Directions of which no more is wanted since this was last asked, as the stage takes them. */
+  takeReleased(): Uint8Array | undefined {
+    if (this.#released.length === 0) return undefined;
+    const list = new Uint8Array(Uint32Array.from(this.#released).buffer);
+    this.#released = [];
+    return list;
+  }
+
+  #data(row: number, flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
     const direction = flow.directions[from];
-    let sequence = frame.sequence;
-    if ((frame.tcpFlags & tcpFlag.SYN) !== 0) {
-      direction.synchronize(sequence);
-      sequence = (sequence + 1) >>> 0;
-      if (from === 1 && !flow.answered && (frame.tcpFlags & tcpFlag.ACK) !== 0) {
-        flow.answered = true;
-        this.#listener.answered(flow, at);
-      }
-    }
-    if (direction.ended === undefined && frame.payloadEnd + frame.payloadMissing > frame.payloadStart) {
-      const payload = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
-      direction.push(sequence, payload, frame.payloadMissing, this.#budget, (chunk) =>
-        this.#listener.data(flow, from, chunk, at),
-      );
-      if (direction.ended !== undefined) this.#listener.ended(flow, from, direction.ended);
-    }
-    if ((frame.tcpFlags & tcpFlag.RST) !== 0) this.#close(flow);
+    if (direction.ended === undefined && this.#listener.data(flow, from, chunk, at))
+      this.#end(flow, from, 'enough');
+    if (direction.ended === undefined || direction.released) return;
+    if (this.#listener.wants?.(flow, from) === true) return;
+    direction.released = true;
+    this.#released.push(row, flow.generation * 2 + from);
   }
 
-  #udp(flow: Flow<Reading>, from: Side, at: number): void {
-    if (from === 0 || flow.answered) return;
-    flow.answered = true;
-    if (flow.ends[1].port <= flow.ends[0].port) this.#listener.answered(flow, at);
-  }
-
-  #open(frame: Frame, at: number): Flow<Reading> | undefined {
-    if (!isHostAddress(frame.source) || !isHostAddress(frame.destination)) return undefined;
-    const source = { address: frame.source, port: frame.sourcePort, mac: frame.sourceMac };
-    const destination = {
-      address: frame.destination,
-      port: frame.destinationPort,
-      mac: frame.destinationMac,
-    };
-    if (frame.transport === 'udp') return new Flow('udp', source, destination, true, at);
-    const flags = frame.tcpFlags & (tcpFlag.SYN | tcpFlag.ACK | tcpFlag.RST);
-    if (flags === tcpFlag.SYN) return new Flow('tcp', source, destination, true, at);
-    if (flags === (tcpFlag.SYN | tcpFlag.ACK)) return new Flow('tcp', destination, source, true, at);
-    if ((flags & tcpFlag.RST) !== 0 || frame.payloadEnd === frame.payloadStart) return undefined;
-    return new Flow('tcp', source, destination, false, at);
+  #end(flow: Flow<Reading>, side: Side, why: DirectionEnd): void {
+    const direction = flow.directions[side];
+    if (direction.ended !== undefined) return;
+    direction.ended = why;
+    this.#listener.ended(flow, side, why);
   }
 
   #close(flow: Flow<Reading>): void {
-    for (const side of [0, 1] as const) {
-      if (flow.directions[side].ended !== undefined) continue;
-      flow.directions[side].end('closed', this.#budget);
-      this.#listener.ended(flow, side, 'closed');
-    }
+    this.#end(flow, 0, 'closed');
+    this.#end(flow, 1, 'closed');
   }
 
-  #remove(key: string, flow: Flow<Reading>): void {
+  #remove(row: number, flow: Flow<Reading>): void {
     this.#close(flow);
-    this.#flows.delete(key);
+    this.#rows[row] = undefined;
+    this.size--;
     this.#listener.removed?.(flow);
   }
-
-  #makeRoom(): void {
-    if (this.#flows.size <= this.#capacity) return;
-    for (const [key, flow] of this.#flows) {
-      this.#remove(key, flow);
-      this.evicted++;
-      return;
-    }
-  }
-}
-
-function keyOf(frame: Frame, low: boolean): string {
-  const tag = frame.transport === 'tcp' ? frame.vlan : frame.vlan | 0x1000;
-  return low
-    ? frame.source + frame.destination + String.fromCharCode(frame.sourcePort, frame.destinationPort, tag)
-    : frame.destination + frame.source + String.fromCharCode(frame.destinationPort, frame.sourcePort, tag);
 }

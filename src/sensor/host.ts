@@ -219,6 +219,16 @@ export class HostTable {
     return mac === NO_MAC ? undefined : (this.#known.get(mac) ?? this.#plain.get(mac));
   }
 
+  /** What a card sent from an address besides the frames that were seen. */
+  count(mac: number, address: string, at: number): void {
+    const host = mac === NO_MAC ? this.#at(address) : this.card(mac);
+    if (host !== undefined && at > host.last) host.last = at;
+  }
+
+  #at(address: string): Host | undefined {
+    return this.#known.get(address) ?? this.#plain.get(address);
+  }
+
   /** The card was answered. */
   talks(mac: number): void {
     const host = this.card(mac);

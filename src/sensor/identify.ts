@@ -13,12 +13,11 @@
  */
 import { limits } from './constants.ts';
 import { DicomConversation, recognizeDicom } from './dicom-conversation.ts';
-import type { Flow, FlowListener, Side } from './flow.ts';
+import type { DirectionEnd, Flow, FlowListener, Side } from './flow.ts';
 import { isPrivate, isUnicast } from './frame.ts';
 import { greetings } from './greetings.ts';
 import { Hl7Conversation, recognizeHl7 } from './hl7-conversation.ts';
 import type { Host, HostTable } from './host.ts';
-import type { DirectionEnd } from './reassembly.ts';
 
 /** Is it this protocol? `more`: too few bytes to tell. */
 export type Recognition = 'yes' | 'no' | 'more';
@@ -90,20 +89,27 @@ export interface Reading {
   heads: [Uint8Array | undefined, Uint8Array | undefined];
 }
 
+/** Who else reads flows. */
+export type Others = Required<Pick<FlowListener<Reading>, 'removed' | 'wants'>>;
+
 export class Identifier implements FlowListener<Reading> {
   readonly #hosts: HostTable;
   readonly #weird: (name: string) => void;
-  readonly #removed: ((flow: Flow<Reading>) => void) | undefined;
+  readonly #others: Others | undefined;
   #held = 0;
 
-  constructor(hosts: HostTable, weird: (name: string) => void, removed?: (flow: Flow<Reading>) => void) {
+  constructor(hosts: HostTable, weird: (name: string) => void, others?: Others) {
     this.#hosts = hosts;
     this.#weird = weird;
-    this.#removed = removed;
+    this.#others = others;
   }
 
   removed(flow: Flow<Reading>): void {
-    this.#removed?.(flow);
+    this.#others?.removed(flow);
+  }
+
+  wants(flow: Flow<Reading>, from: Side): boolean {
+    return this.#others?.wants(flow, from) === true;
   }
 
   /** Bytes that conversations keep, all together. */

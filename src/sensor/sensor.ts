@@ -1,11 +1,12 @@
 /**
  * The sensor: frames in, hosts out. Live batches and capture files take the same path:
  *
- *   frame → Frame.decode → HostTable.see → FlowTable.take → Identifier → HostTable.say, .service
- *                                        → Announcements ↗
- *                                        → Behaviour → findings, baselines
+ *   bytes → Stage (native) → batch → HostTable.see → FlowTable.take → Identifier → HostTable.say, .service
+ *                                                  → Announcements ↗
+ *                                                  → Behaviour → findings, baselines
  *
- * A frame that carries another is seen twice: as itself, and as what is inside.
+ * The stage hands over the frames that may tell something and counts the others. A frame that carries another comes
+ * twice: as itself, and as what is inside.
  *
  * It has no way to send, resolves no names and keeps no payload but the few bytes a reader waits for.
  * Whatever the bytes, `take` doesn't throw and the tables keep their bounds.
@@ -14,26 +15,29 @@ import { synShape, synText } from '../protocol/tcp/message.ts';
 import { Announcements } from './announcement.ts';
 import { Behaviour } from './behaviour.ts';
 import type { BehaviourOptions } from './behaviour.ts';
-import { walkBatch } from './capture-batch.ts';
-import { limits, linkType, tcpFlag } from './constants.ts';
+import { readBatch } from './batch.ts';
+import type { BatchReader, StageEnd, Totals } from './batch.ts';
+import { limits, tcpFlag } from './constants.ts';
 import { FlowTable } from './flow.ts';
+import type { Side } from './flow.ts';
 import { Frame } from './frame.ts';
 import { HostTable } from './host.ts';
 import { Identifier } from './identify.ts';
 import type { Reading } from './identify.ts';
+import type { Stage } from './stage.ts';
 import type { SystemOf } from './syn-signature.ts';
 import type { VendorOf } from './vendor.ts';
 
 export interface SensorOptions {
   readonly vendorOf: VendorOf;
+  readonly stage: Stage;
   /** Systems by the shape of their SYNs, where signatures are installed. */
   readonly systemOf?: SystemOf | undefined;
   /** The gateway's own cards, which are not listed. */
   readonly own?: ReadonlySet<number>;
   readonly behaviour?: BehaviourOptions;
-  /** Smaller tables, for tests. */
+  /** A smaller table, for tests. */
   readonly hosts?: number;
-  readonly flows?: number;
 }
 
 export interface SensorCounters {
@@ -42,11 +46,19 @@ export interface SensorCounters {
   fragments: number;
 }
 
-const EXPIRE_MS = 10_000;
+const SWEEP_MS = 10_000;
+/** Of one capture file. */
+const FILE_WEIRDS = 1000;
 /** SYNs of a host that are looked at: the first of them, and then each of so many. */
 const SYNS = 16;
 
-export class Sensor {
+/** Something wrong with a capture file. */
+export interface FileWeird {
+  readonly weird: string;
+  readonly offset: number;
+}
+
+export class Sensor implements BatchReader {
   readonly hosts: HostTable;
   readonly flows: FlowTable<Reading>;
   readonly behaviour: Behaviour;
@@ -56,24 +68,24 @@ export class Sensor {
   readonly #identifier: Identifier;
   readonly #announcements: Announcements;
   readonly #systemOf: SystemOf | undefined;
-  /** One for each level of tunnels. */
-  readonly #frames: readonly Frame[] = Array.from({ length: limits.TUNNELS + 1 }, () => new Frame());
-  #expired = 0;
+  readonly #stage: Stage;
+  readonly #frame = new Frame();
+  #fileWeirds: FileWeird[] = [];
+  #swept = 0;
+  /** Time of the last frame. */
+  #at = 0;
 
   constructor(options: SensorOptions) {
     const { vendorOf, own } = options;
     this.#systemOf = options.systemOf;
+    this.#stage = options.stage;
     const capacity = options.hosts ?? limits.HOSTS;
     this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
     const behaviour = new Behaviour(this.hosts, options.behaviour);
     this.behaviour = behaviour;
-    this.#identifier = new Identifier(
-      this.hosts,
-      (name) => this.weird(name),
-      (flow) => behaviour.removed(flow),
-    );
+    this.#identifier = new Identifier(this.hosts, (name) => this.weird(name), behaviour);
     this.#announcements = new Announcements(this.hosts, (name) => this.weird(name));
-    this.flows = new FlowTable(this.#identifier, options.flows ?? limits.FLOWS);
+    this.flows = new FlowTable(this.#identifier);
   }
 
   /** Bytes that conversations keep while a header is incomplete. */
@@ -83,39 +95,102 @@ export class Sensor {
 
   /** A frame as captured: `at` is epoch ms. */
   take(link: number, bytes: Uint8Array, wireLength: number, at: number): void {
-    this.counters.frames++;
-    this.counters.bytes += wireLength;
-    for (const frame of this.#frames) {
-      frame.decode(link, bytes);
-      this.#observe(frame, at);
-      if (frame.inner === undefined) break;
-      link = frame.inner.link;
-      bytes = bytes.subarray(frame.inner.start, frame.inner.end);
-    }
-    this.idle(at);
+    this.#read(this.#stage.frame(link, bytes, wireLength, at));
   }
 
-  /** Time passes, with frames or without. */
+  /** A batch of the capture ring. */
+  takeBatch(records: Uint8Array): void {
+    for (let from = 0; from < records.length; from = this.#stage.walked())
+      this.#read(this.#stage.walk(records, from));
+  }
+
+  /** The next piece of a capture file, of any size. */
+  read(bytes: Uint8Array): void {
+    this.#stage.push(bytes);
+    this.#rest();
+  }
+
+  /** The capture file is over: what was wrong with it. */
+  endFile(): FileWeird[] {
+    this.#stage.end();
+    this.#rest();
+    const weirds = this.#fileWeirds;
+    this.#fileWeirds = [];
+    return weirds;
+  }
+
+  /** Time passes without frames. */
   idle(at: number): void {
-    if (at - this.#expired <= EXPIRE_MS && at >= this.#expired) return;
-    this.#expired = at;
-    this.flows.expire(at);
-    this.behaviour.sweep(at, this.flows.all());
+    if (this.#due(at)) this.expire(at);
+    this.#sweep(at);
+  }
+
+  /** Forget flows that were silent for long. */
+  expire(at: number): void {
+    for (let length = this.#stage.expire(at); length > 0; length = this.#stage.expire(at)) this.#read(length);
   }
 
   /** No more comes for now: what is known of flows under way counts. */
-  settle(at: number): void {
+  settle(at = this.#at): void {
     this.behaviour.sweep(at, this.flows.all(), true);
   }
 
-  #observe(frame: Frame, at: number): void {
-    if (frame.transport === 'fragment') this.counters.fragments++;
-    if (frame.weird !== undefined) this.weird(frame.weird);
+  frame(frame: Frame, at: number): void {
+    this.#at = at;
     this.hosts.see(frame, at);
     if (frame.transport === 'tcp' && (frame.tcpFlags & tcpFlag.SYN) !== 0) this.#stack(frame, at);
     const flow = this.flows.take(frame, at);
     this.#announcements.take(frame, at);
     this.behaviour.frame(frame, flow, at);
+    this.#sweep(at);
+  }
+
+  data(row: number, generation: number, side: Side, chunk: Uint8Array, at: number): void {
+    this.flows.data(row, generation, side, chunk, at);
+  }
+
+  ended(row: number, generation: number, side: Side, why: StageEnd): void {
+    this.flows.ended(row, generation, side, why);
+  }
+
+  removed(row: number, generation: number, bytes: readonly [number, number]): void {
+    this.flows.removed(row, generation, bytes);
+  }
+
+  sighting(mac: number, address: string, _packets: number, _bytes: number, at: number): void {
+    this.hosts.count(mac, address, at);
+  }
+
+  totals(totals: Totals): void {
+    this.counters.frames += totals.frames;
+    this.counters.bytes += totals.bytes;
+    this.counters.fragments += totals.fragments;
+    this.flows.totals(totals);
+  }
+
+  weird(name: string, count = 1, offset?: number): void {
+    if (offset === undefined) this.weirds.set(name, (this.weirds.get(name) ?? 0) + count);
+    else if (this.#fileWeirds.length < FILE_WEIRDS) this.#fileWeirds.push({ weird: name, offset });
+  }
+
+  #rest(): void {
+    for (let length = this.#stage.next(); length > 0; length = this.#stage.next()) this.#read(length);
+  }
+
+  #read(length: number): void {
+    if (!readBatch(this.#stage.batch.subarray(0, length), this.#frame, this)) this.weird('batch_malformed');
+    const released = this.flows.takeReleased();
+    if (released !== undefined) this.#stage.done(released);
+  }
+
+  #due(at: number): boolean {
+    return at - this.#swept > SWEEP_MS || at < this.#swept;
+  }
+
+  #sweep(at: number): void {
+    if (!this.#due(at)) return;
+    this.#swept = at;
+    this.behaviour.sweep(at, this.flows.all());
   }
 
   /** What a SYN tells of its sender's system. */
@@ -130,17 +205,5 @@ export class Sensor {
     this.hosts.say(host, 'tcp', reply ? 'synAck' : 'syn', synText(shape), at);
     const system = this.#systemOf?.(shape, reply);
     if (system !== undefined) this.hosts.say(host, 'tcp', system.tool ? 'tool' : 'system', system.name, at);
-  }
-
-  /** A batch of the capture ring. */
-  takeBatch(batch: Uint8Array, count: number): void {
-    const end = walkBatch(batch, count, (bytes, wireLength, at) =>
-      this.take(linkType.ETHERNET, bytes, wireLength, at),
-    );
-    if (end.kind === 'malformed') this.weird(end.weird);
-  }
-
-  weird(name: string): void {
-    this.weirds.set(name, (this.weirds.get(name) ?? 0) + 1);
   }
 }

@@ -11,7 +11,7 @@ import {
   type NativeTransport,
   type TransportOptions,
 } from '../../src/platform/addon.ts';
-import { walkBatch } from '../../src/sensor/capture-batch.ts';
+import { walkBatch } from './capture-batch.ts';
 import type { Answer, Request, StationEvent } from './station.ts';
 
 const say = (event: StationEvent): void => void process.send?.(event);

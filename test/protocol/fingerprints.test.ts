@@ -3,9 +3,10 @@
  * captures of the shared corpus (HASSH, certificates, SMB, NTLM, DHCPv6, SNI).
  */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { decodeTls } from '../../src/protocol/tls/message.ts';
 import { ja4 } from '../../src/protocol/tls/ja4.ts';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from '../sensor/reference/pcap.ts';
 import { printAddress } from '../../src/sensor/frame.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { corpusFile } from '../sensor/corpus-files.ts';
@@ -64,14 +65,14 @@ void t.test('JA4 of its description\u2019s example', (t) => {
 
 /** Words of a protocol by address, out of a file. */
 function read(file: string, protocol: string): Map<string, Set<string>> {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   const reader = new PcapReader({
     packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),
     weird: () => undefined,
   });
   reader.push(corpusFile(file));
   reader.end();
-  sensor.flows.expire(Infinity);
+  sensor.expire(Infinity);
   const words = new Map<string, Set<string>>();
   for (const host of sensor.hosts.all()) {
     for (const e of host.evidenceRows().filter((row) => row.protocol === protocol))

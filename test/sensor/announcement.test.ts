@@ -1,5 +1,6 @@
 /** Hosts named by one datagram or one frame; words that aren't the sender's own; patients and drugs kept out. */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
@@ -10,7 +11,7 @@ const central = { mac: '00:0c:29:00:00:02', ip: '10.0.0.2' };
 const u16 = (n: number): number[] => [n >> 8, n & 255];
 
 const listen = (...frames: Uint8Array[]): Sensor => {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   for (const [i, frame] of frames.entries()) sensor.take(linkType.ETHERNET, frame, frame.length, 1000 + i);
   return sensor;
 };

@@ -1,7 +1,7 @@
 /** The capture corpus beside the repository. Tests that need it fail, with this text, when it isn't there. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from './reference/pcap.ts';
 
 const root = new URL('../../../shared/corpus/', import.meta.url);
 

@@ -3,7 +3,8 @@
  * complaint that isn't expected. What the files say of patients comes out nowhere.
  */
 import t from 'tap';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { addon } from '../../src/platform/addon.ts';
+import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { loadVendors } from '../../src/sensor/vendor.ts';
 import type { HostObservation } from '../../src/wire/observation.ts';
@@ -13,7 +14,7 @@ import { corpusFile, corpusNames } from './corpus-files.ts';
 const vendorOf = await loadVendors();
 
 function read(name: string): { sensor: Sensor; weirds: string[]; hosts: Map<string, HostObservation> } {
-  const sensor = new Sensor({ vendorOf });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf });
   const weirds: string[] = [];
   const reader = new PcapReader({
     packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),

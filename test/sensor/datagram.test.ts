@@ -3,6 +3,7 @@
  * what is inside tunnels, which is not who sent them.
  */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { synSystems } from '../../src/sensor/syn-signature.ts';
@@ -28,7 +29,7 @@ function listen(
   systemOf?: SystemOf,
   link: number = linkType.ETHERNET,
 ): Sensor {
-  const sensor = new Sensor({ vendorOf: () => undefined, systemOf });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined, systemOf });
   for (const [i, frame] of frames.entries()) sensor.take(link, frame, frame.length, 1000 + i);
   return sensor;
 }
@@ -245,7 +246,7 @@ void t.test('the shape of a SYN, and the system that a signature file names for 
 });
 
 void t.test('a flood of invented cards with SYNs doesn\u2019t displace what is known', (t) => {
-  const sensor = new Sensor({ vendorOf: () => undefined, hosts: 16 });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined, hosts: 16 });
   const device = datagram(
     [24_105, 5000],
     sample.intelliVuePoll(0x21, [sample.modelAttribute('Philips', 'M8007A')]),

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import type { HostObservation } from '../../src/wire/observation.ts';
@@ -431,10 +432,10 @@ const computer: Case = {
 };
 
 function listen(turns: readonly Turn[], segment: number, opened = true): Sensor {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   const frames = wire.exchange(client, server, PORTS, turns, { segment, opened });
   for (const [i, frame] of frames.entries()) sensor.take(linkType.ETHERNET, frame, frame.length, 1000 + i);
-  sensor.flows.expire(1e9);
+  sensor.expire(1e9);
   return sensor;
 }
 

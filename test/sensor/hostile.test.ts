@@ -4,8 +4,9 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
 import { corpusFile, corpusNames, packetsOf } from './corpus-files.ts';
@@ -15,7 +16,7 @@ import * as wire from './wire-builder.ts';
 const CAPACITY = 32;
 
 function small(): Sensor {
-  return new Sensor({ vendorOf: () => undefined, hosts: CAPACITY, flows: CAPACITY });
+  return new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
 }
 
 /** What must hold of a sensor after anything. */
@@ -179,7 +180,7 @@ void t.test('noise of any kind', (t) => {
 });
 
 void t.test('half associations by the thousand spend a budget, not the memory', (t) => {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   const server = { mac: '00:a0:37:00:00:02', ip: '10.0.0.2' };
   // A request that promises 32 KB, of which 30 KB come.
   const promise = wire.associate(1, { called: 'A', calling: 'B' });
@@ -195,13 +196,13 @@ void t.test('half associations by the thousand spend a budget, not the memory', 
   t.ok(sensor.held <= limits.HELD_BYTES);
   t.ok(sensor.held > limits.HELD_BYTES / 2, 'the budget was what ended it');
   t.ok((sensor.weirds.get('conversation_budget_spent') ?? 0) > 0);
-  sensor.flows.expire(1e9);
+  sensor.expire(1e9);
   t.equal(sensor.held, 0, 'and it comes back');
   t.end();
 });
 
 void t.test('a flood of segments that wait for nothing', (t) => {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   const server = { mac: '00:a0:37:00:00:02', ip: '10.0.0.2' };
   const data = Array.from({ length: 8000 }, () => 0x41);
   for (let i = 0; i < 2500; i++) {
@@ -212,7 +213,7 @@ void t.test('a flood of segments that wait for nothing', (t) => {
   }
   t.ok(sensor.flows.pendingBytes <= limits.PENDING_BYTES_ALL);
   t.ok(sensor.flows.pendingBytes > limits.PENDING_BYTES_ALL - 8000, 'the budget was what ended it');
-  sensor.flows.expire(1e9);
+  sensor.expire(1e9);
   t.equal(sensor.flows.pendingBytes, 0);
   t.end();
 });

@@ -1,5 +1,6 @@
 /** DICOM and HL7 told by content on any port, whose words are whose, and that no patient's ever come out. */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import { recognizeDicom } from '../../src/sensor/dicom-conversation.ts';
 import { recognizeHl7 } from '../../src/sensor/hl7-conversation.ts';
@@ -14,7 +15,7 @@ interface Said {
   readonly words: string[];
 }
 
-function listen(frames: readonly Uint8Array[], sensor = new Sensor({ vendorOf: () => undefined })): Sensor {
+function listen(frames: readonly Uint8Array[], sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined })): Sensor {
   for (const [i, frame] of frames.entries()) sensor.take(linkType.ETHERNET, frame, frame.length, 1000 + i);
   return sensor;
 }
@@ -241,7 +242,7 @@ void t.test('planted patients never come out', (t) => {
     '\u000bMSH|^~\\&|PUMP|WARD\nPID|1||999-PATIENT||DOE^JOHN||19450607|M\n\u001c\r',
   );
   const noEnd = wire.ascii('\u000bMSH|^~\\&|PUMP\u001c\rPID|1||999-PATIENT||DOE^JOHN||19450607');
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   for (const [i, segment] of [1, 9, 1400].entries()) {
     const dicom = [
       { from: 'client', data: withUser },

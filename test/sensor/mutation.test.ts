@@ -3,6 +3,7 @@
  * nothing throws, tables and buffers keep their bounds, what is said of hosts stays valid.
  */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { limits } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
@@ -18,7 +19,7 @@ const WEIRDS = 128;
 
 const files = corpusNames().map((name) => ({ name, packets: packetsOf(corpusFile(name)) }));
 
-const make = (): Sensor => new Sensor({ vendorOf: () => undefined, hosts: CAPACITY, flows: CAPACITY });
+const make = (): Sensor => new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
 
 function bounded(sensor: Sensor): boolean {
   return (
@@ -42,7 +43,7 @@ function valid(sensor: Sensor): boolean {
 
 /** The end of a capture: flows end where they are, and give back what they held. */
 function closes(sensor: Sensor): boolean {
-  sensor.flows.expire(Number.MAX_SAFE_INTEGER);
+  sensor.expire(Number.MAX_SAFE_INTEGER);
   return sensor.flows.size === 0 && sensor.flows.pendingBytes === 0 && sensor.held === 0 && valid(sensor);
 }
 

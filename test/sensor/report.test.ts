@@ -1,7 +1,7 @@
 /** Batches to control: what is due, how often, how much, and what happens when control is away. */
 import t from 'tap';
 import { limits, linkType } from '../../src/sensor/constants.ts';
-import { Frame } from '../../src/sensor/frame.ts';
+import { Frame } from './reference/frame.ts';
 import { HostTable } from '../../src/sensor/host.ts';
 import type { Batch } from '../../src/sensor/report.ts';
 import { Reporter } from '../../src/sensor/report.ts';

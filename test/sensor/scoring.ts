@@ -1,9 +1,10 @@
 /** Reads the corpus with the offline reader and compares what it says of hosts with the truth about them. */
+import { addon } from '../../src/platform/addon.ts';
 import { macText, NO_MAC } from '../../src/sensor/frame.ts';
 import type { Host } from '../../src/sensor/host.ts';
 import type { Identity } from '../../src/sensor/identity.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { loadVendors } from '../../src/sensor/vendor.ts';
 import { corpusFile, corpusNames } from './corpus-files.ts';
@@ -81,7 +82,7 @@ export async function score(): Promise<Score> {
     else miss('protocol', undefined);
   };
   for (const file of corpusNames()) {
-    const sensor = new Sensor({ vendorOf });
+    const sensor = new Sensor({ stage: addon().openStage({}), vendorOf });
     const reader = new PcapReader({
       packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),
       weird: () => undefined,

@@ -2,8 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
 import { printAddress } from '../../src/sensor/frame.ts';
-import { PcapReader } from '../../src/sensor/pcap.ts';
+import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { signatureFile, synSystems } from '../../src/sensor/syn-signature.ts';
 import { shared } from '../protocol/capture.ts';
@@ -52,7 +53,7 @@ void t.test('the shapes, and the systems that the installed signatures name', (t
   let shapes = 0;
   let systems = 0;
   for (const file of files) {
-    const sensor = new Sensor({ vendorOf: () => undefined, systemOf });
+    const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined, systemOf });
     const reader = new PcapReader({
       packet: (link, bytes, wireLength, at) => sensor.take(link, bytes, wireLength, at),
       weird: () => undefined,

@@ -18,7 +18,7 @@ export interface Told {
 }
 
 async function watch(interfaceName: string): Promise<void> {
-  const sensor = new Sensor({ vendorOf: await loadVendors() });
+  const sensor = new Sensor({ vendorOf: await loadVendors(), stage: addon().openStage({}) });
   const known = new Map<string, Set<string>>();
   const tell = (): void => {
     const rows: Told[] = [];
@@ -43,8 +43,8 @@ async function watch(interfaceName: string): Promise<void> {
   addon().openCapture({
     interfaceName,
     snapLength: limits.SNAP,
-    onFrames: (bytes, count) => {
-      sensor.takeBatch(bytes, count);
+    onFrames: (bytes) => {
+      sensor.takeBatch(bytes);
       tell();
     },
     onFailure: (error) => {

@@ -1,6 +1,6 @@
 /** The batch of the capture ring: whole, empty, padded, and with lengths that don't fit. */
 import t from 'tap';
-import { walkBatch } from '../../src/sensor/capture-batch.ts';
+import { walkBatch } from './capture-batch.ts';
 
 function batch(frames: readonly { bytes: number[]; wire: number; at: number }[]): Buffer {
   const parts: Buffer[] = [];
