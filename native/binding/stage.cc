@@ -8,6 +8,7 @@
 
 #include <sys/random.h>
 
+#include <cmath>
 #include <memory>
 
 #include "../sensor/capture_file.h"
@@ -45,6 +46,15 @@ Held& held(napi_env env, const Call& call) {
   return *static_cast<Held*>(found);
 }
 
+/** Epoch ms, with a fraction. */
+double read_time(napi_env env, napi_value value) {
+  double time = 0;
+  if (napi_get_value_double(env, value, &time) != napi_ok || !(std::abs(time) <= 1e16)) {
+    throw ArgumentError{"at: must be a time"};
+  }
+  return time;
+}
+
 napi_value size_of(napi_env env, const sensor::Batch& batch) {
   return make_number(env, static_cast<double>(batch.size()));
 }
@@ -57,7 +67,7 @@ napi_value frame(napi_env env, napi_callback_info info) {
     const uint32_t link = read_u32(env, call[0], "link");
     const Bytes bytes = read_bytes(env, call[1], "bytes");
     const auto wire_length = static_cast<uint32_t>(read_number(env, call[2], "wireLength", 0, UINT32_MAX));
-    const double at = read_number(env, call[3], "at", -8.64e15, 8.64e15);
+    const double at = read_time(env, call[3]);
     if (bytes.length > sensor::Stage::kRoom / 4) throw ArgumentError{"bytes: longer than a captured frame"};
     sensor::Batch batch = it.batch();
     it.stage.take(link, bytes.data, static_cast<uint32_t>(bytes.length), wire_length, at, batch);
@@ -143,7 +153,7 @@ napi_value expire(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Call call(env, info);
     Held& it = held(env, call);
-    const double at = read_number(env, call[0], "at", -9.1e15, 9.1e15);
+    const double at = read_time(env, call[0]);
     sensor::Batch batch = it.batch();
     it.stage.expire(at, batch);
     if (batch.size() > 0) it.stage.finish(batch);

@@ -1,5 +1,8 @@
 /** The flow table: who is client, what counts as an answer, reuse of ports, expiry, and its capacity. */
 import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
+import type { BatchReader } from '../../src/sensor/batch.ts';
+import { readBatch } from '../../src/sensor/batch.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Frame } from '../../src/sensor/frame.ts';
 import type { Flow, FlowListener } from '../../src/sensor/flow.ts';
@@ -29,17 +32,28 @@ function table(capacity?: number): {
   listener: Listener;
   flows: FlowTable<never>;
   take: (frames: Uint8Array[], at?: number) => void;
+  expire: (at: number) => void;
 } {
   const listener = new Listener();
-  const flows = new FlowTable<never>(listener, capacity);
+  const flows = new FlowTable<never>(listener);
+  const stage = addon().openStage(capacity === undefined ? {} : { flows: capacity });
   const frame = new Frame();
-  const take = (frames: Uint8Array[], at = 0): void => {
-    for (const bytes of frames) {
-      frame.decode(linkType.ETHERNET, bytes);
-      flows.take(frame, at);
-    }
+  const reader: BatchReader = {
+    frame: (each, at) => void flows.take(each, at),
+    data: (...all) => flows.data(...all),
+    ended: (...all) => flows.ended(...all),
+    removed: (...all) => flows.removed(...all),
+    sighting: () => undefined,
+    weird: () => undefined,
+    totals: (totals) => flows.totals(totals),
   };
-  return { listener, flows, take };
+  const read = (length: number): void => {
+    if (!readBatch(stage.batch.subarray(0, length), frame, reader)) throw new Error('a batch that is none');
+  };
+  const take = (frames: Uint8Array[], at = 0): void => {
+    for (const bytes of frames) read(stage.frame(linkType.ETHERNET, bytes, bytes.length, at));
+  };
+  return { listener, flows, take, expire: (at) => read(stage.expire(at)) };
 }
 
 const hi = wire.ascii('hi');

@@ -3,7 +3,6 @@ import t from 'tap';
 import { linkType } from '../../src/sensor/constants.ts';
 import {
   addressOf,
-  Frame,
   isHostAddress,
   isLocalMac,
   isPrivate,
@@ -13,6 +12,7 @@ import {
   NO_MAC,
   printAddress,
 } from '../../src/sensor/frame.ts';
+import { Frame } from './reference/frame.ts';
 import * as wire from './wire-builder.ts';
 
 const A = { mac: '00:11:22:33:44:55', ip: '10.0.0.1' };

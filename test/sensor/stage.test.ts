@@ -1,0 +1,314 @@
+/**
+ * The native stage against the reference in TypeScript: every frame of the corpus, whole and damaged, decodes to the same,
+ * and every file gives the same flows, answers, bytes in order and ends. And what the stage hands over: what it holds
+ * back, what it says of a file, batches that are none.
+ */
+import t from 'tap';
+import { addon } from '../../src/platform/addon.ts';
+import { readBatch } from '../../src/sensor/batch.ts';
+import type { BatchReader } from '../../src/sensor/batch.ts';
+import { frameWeirds, linkType } from '../../src/sensor/constants.ts';
+import { FlowTable } from '../../src/sensor/flow.ts';
+import { Frame } from '../../src/sensor/frame.ts';
+import type { NativeStage } from '../../src/platform/addon.ts';
+import { corpusFile, corpusNames, packetsOf } from './corpus-files.ts';
+import { FlowTable as ReferenceFlows } from './reference/flow.ts';
+import { Frame as ReferenceFrame } from './reference/frame.ts';
+import { PcapReader } from './reference/pcap.ts';
+import * as wire from './wire-builder.ts';
+
+const nothing: BatchReader = {
+  frame: () => undefined,
+  data: () => undefined,
+  ended: () => undefined,
+  removed: () => undefined,
+  sighting: () => undefined,
+  weird: () => undefined,
+  totals: () => undefined,
+};
+
+function read(stage: NativeStage, length: number, reader: Partial<BatchReader>): void {
+  const whole = readBatch(stage.batch.subarray(0, length), new Frame(), { ...nothing, ...reader });
+  if (!whole) throw new Error('a batch that is none');
+}
+
+const fields = [
+  'sourceMac',
+  'destinationMac',
+  'vlan',
+  'network',
+  'source',
+  'destination',
+  'hopLimit',
+  'transport',
+  'sourcePort',
+  'destinationPort',
+  'tcpFlags',
+  'sequence',
+  'networkStart',
+  'transportStart',
+  'claim',
+  'arp',
+] as const;
+
+/** What the reference says of a frame, at each level of tunnels. */
+function referenceLevels(link: number, bytes: Uint8Array): { fields: unknown[]; payload: number; weird: string | undefined }[] {
+  const levels = [];
+  for (let level = 0; level < 4; level++) {
+    const frame = new ReferenceFrame();
+    frame.decode(link, bytes);
+    const payload = frame.payloadEnd + frame.payloadMissing - frame.payloadStart;
+    const transported = frame.transport === 'tcp' || frame.transport === 'udp';
+    levels.push({
+      fields: fields.map((name) => frame[name]),
+      payload: transported ? payload : 0,
+      weird: frame.weird,
+    });
+    if (frame.inner === undefined) break;
+    link = frame.inner.link;
+    bytes = bytes.subarray(frame.inner.start, frame.inner.end);
+  }
+  return levels;
+}
+
+function differs(link: number, bytes: Uint8Array): string | undefined {
+  const wanted = referenceLevels(link, bytes);
+  const stage = addon().openStage({ flows: 4, sightings: 4 });
+  const weirds: string[] = [];
+  const got: unknown[][] = [];
+  read(stage, stage.frame(link, bytes, bytes.length, 1), {
+    frame: (frame) => {
+      const payload = frame.payloadEnd + frame.payloadMissing - frame.payloadStart;
+      const transported = frame.transport === 'tcp' || frame.transport === 'udp';
+      got.push([...fields.map((name) => frame[name]), transported ? payload : 0]);
+    },
+    weird: (name, count) => {
+      for (let i = 0; i < count; i++) weirds.push(name);
+    },
+  });
+  const wantedWeirds = wanted.flatMap(({ weird }) => weird ?? []).sort();
+  if (JSON.stringify(weirds.sort()) !== JSON.stringify(wantedWeirds)) return `${weirds.join()} for ${wantedWeirds.join()}`;
+  // Frames without a sender and those of a level seen before are held back: what comes is among what is wanted.
+  const texts = wanted.map((level) => JSON.stringify([...level.fields, level.payload]));
+  const strange = got.find((each) => !texts.includes(JSON.stringify(each)));
+  if (strange !== undefined) return `${JSON.stringify(strange)} for ${texts.join(' | ')}`;
+  const first = texts[0] ?? '';
+  const sender = wanted[0]?.fields[0] as number;
+  const unicast = sender >= 0 && (Math.floor(sender / 2 ** 40) & 1) === 0;
+  return unicast && !got.some((each) => JSON.stringify(each) === first) ? `nothing for ${first}` : undefined;
+}
+
+/** xorshift: the same numbers everywhere. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+void t.test('every frame of the corpus decodes as the reference says, whole and damaged', (t) => {
+  const below = numbers(0x51ed);
+  const bad: string[] = [];
+  let frames = 0;
+  for (const name of corpusNames()) {
+    for (const packet of packetsOf(corpusFile(name)).slice(0, 400)) {
+      const damaged = Buffer.from(packet.bytes.subarray(0, packet.bytes.length - below(8)));
+      for (let n = 0; n < 3 && damaged.length > 0; n++)
+        damaged.writeUInt8(below(256), below(Math.min(damaged.length, 80)));
+      for (const bytes of [packet.bytes, damaged]) {
+        frames++;
+        const difference = differs(packet.link, bytes);
+        if (difference !== undefined && bad.length < 5) bad.push(`${name} ${frames}: ${difference}`);
+      }
+    }
+  }
+  t.same(bad, []);
+  t.ok(frames > 10_000, `${frames} frames`);
+  t.end();
+});
+
+type Log = string[];
+const listener = (log: Log): ConstructorParameters<typeof FlowTable<never>>[0] => ({
+  answered: (flow) => log.push(`answered ${flow.transport}/${flow.ends[1].port}`),
+  data: (flow, from, chunk) => {
+    log.push(
+      `data ${flow.ends.map((e) => e.port).join()} ${from} ${flow.directions[from].midstream} ${flow.ends[from].mac} ${Buffer.from(chunk).toString('latin1')}`,
+    );
+    return false;
+  },
+  ended: (flow, from, why) => log.push(`ended ${flow.ends.map((e) => e.port).join()} ${from} ${why}`),
+  removed: (flow) => log.push(`removed ${flow.ends.map((e) => e.port).join()} ${flow.bytes.join()}`),
+});
+
+void t.test('every file gives the same flows as the reference', (t) => {
+  const below = numbers(77);
+  const bad: string[] = [];
+  let lines = 0;
+  for (const name of corpusNames()) {
+    const packets = packetsOf(corpusFile(name));
+    // Some out of order, repeated or lost.
+    const shuffled = packets.flatMap((_, i) => packets[Math.min(packets.length - 1, i + (below(6) === 0 ? below(5) : 0))] ?? []);
+    for (const order of [packets, shuffled]) {
+      const wanted: Log = [];
+      const got: Log = [];
+      const reference = new ReferenceFlows<never>(listener(wanted) as never, 40);
+      const flows = new FlowTable<never>(listener(got));
+      const stage = addon().openStage({ flows: 40 });
+      const frame = new ReferenceFrame();
+      for (const packet of order) {
+        let { link, bytes } = packet;
+        for (let level = 0; level < 4; level++) {
+          frame.decode(link, bytes);
+          reference.take(frame, packet.at);
+          if (frame.inner === undefined) break;
+          link = frame.inner.link;
+          bytes = bytes.subarray(frame.inner.start, frame.inner.end);
+        }
+        read(stage, stage.frame(packet.link, packet.bytes, packet.wireLength, packet.at), {
+          frame: (each, at) => void flows.take(each, at),
+          data: (...all) => flows.data(...all),
+          ended: (...all) => flows.ended(...all),
+          removed: (...all) => flows.removed(...all),
+        });
+      }
+      reference.expire(Number.MAX_SAFE_INTEGER);
+      for (let length = stage.expire(9e15); length > 0; length = stage.expire(9e15))
+        read(stage, length, { removed: (...all) => flows.removed(...all) });
+      lines += wanted.length;
+      const at = wanted.findIndex((line, i) => line !== got[i]);
+      if (at >= 0 || wanted.length !== got.length)
+        bad.push(`${name}: ${wanted.length} ${got.length} ${at}: ${wanted[at]?.slice(0, 90)} | ${got[at]?.slice(0, 90)}`);
+    }
+  }
+  t.same(bad, []);
+  t.ok(lines > 10_000, `${lines} lines`);
+  t.end();
+});
+
+const A = { mac: '00:11:22:33:44:55', ip: '10.0.0.1' };
+const B = { mac: '00:aa:bb:cc:dd:ee', ip: '10.0.0.2' };
+
+void t.test('a direction that is done is counted and no longer handed over', (t) => {
+  const stage = addon().openStage({});
+  const flows = new FlowTable<never>({ answered: () => undefined, data: () => true, ended: () => undefined });
+  let handed = 0;
+  const reader: Partial<BatchReader> = {
+    frame: (frame, at) => {
+      handed++;
+      flows.take(frame, at);
+    },
+    totals: (totals) => flows.totals(totals),
+  };
+  const data = wire.ascii('x'.repeat(100));
+  const segment = (n: number): Uint8Array => wire.tcpFrame(A, B, [40000, 80], 1 + n * 100, wire.ACK, data);
+  const take = (bytes: Uint8Array, at: number): void => {
+    read(stage, stage.frame(linkType.ETHERNET, bytes, bytes.length, at), reader);
+    const released = flows.takeReleased();
+    if (released !== undefined) stage.done(released);
+  };
+  take(wire.tcpFrame(A, B, [40000, 80], 0, wire.SYN), 0);
+  take(segment(0), 1);
+  t.equal(handed, 2);
+  for (let n = 1; n < 50; n++) take(segment(n), 2);
+  t.equal(handed, 2, 'none of the rest');
+  take(segment(50), 1500);
+  t.equal(handed, 3, 'until it is told again, for its headers and counts');
+  const [flow] = [...flows.all()];
+  t.equal(flow?.bytes[0], 51 * 100);
+  t.end();
+});
+
+void t.test('a flood of invented cards stays within its table, and is counted', (t) => {
+  const stage = addon().openStage({ flows: 64, sightings: 64 });
+  const seen = new Set<number>();
+  for (let n = 0; n < 3000; n++) {
+    const mac = `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`;
+    const frame = wire.ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x88b5, [1, 2, 3]);
+    read(stage, stage.frame(linkType.ETHERNET, frame, frame.length, n), { frame: (f) => void seen.add(f.sourceMac) });
+  }
+  t.equal(seen.size, 3000);
+  t.end();
+});
+
+void t.test('a file in pieces of any size says what the reference says', (t) => {
+  const bad: string[] = [];
+  const below = numbers(5);
+  for (const name of corpusNames()) {
+    const whole = corpusFile(name).subarray(0, 300_000);
+    const cut = Buffer.from(whole.subarray(0, whole.length - below(40)));
+    if (cut.length > 60 && below(2) === 0) cut.writeUInt8(below(256), 20 + below(40));
+    for (const file of [whole, cut]) {
+      const wanted: string[] = [];
+      const reference = new PcapReader({
+        packet: () => undefined,
+        weird: (weird, offset) => wanted.push(`${weird} ${offset}`),
+      });
+      reference.push(file);
+      reference.end();
+      for (const piece of [file.length, 1000 + below(5000)]) {
+        const stage = addon().openStage({});
+        const got: string[] = [];
+        let frames = 0;
+        const reader: Partial<BatchReader> = {
+          weird: (weird, _count, offset) => {
+            if (offset !== undefined) got.push(`${weird} ${offset}`);
+          },
+          totals: (totals) => {
+            frames += totals.frames;
+          },
+        };
+        const rest = (): void => {
+          for (let length = stage.next(); length > 0; length = stage.next()) read(stage, length, reader);
+        };
+        for (let at = 0; at < file.length; at += Math.max(1, piece)) {
+          stage.push(file.subarray(at, at + piece));
+          rest();
+        }
+        stage.end();
+        rest();
+        if (frames !== reference.packets || got.join() !== wanted.join())
+          bad.push(`${name}: ${frames} of ${reference.packets}, ${got.join()} for ${wanted.join()}`);
+      }
+    }
+  }
+  t.same(bad.slice(0, 5), []);
+  t.end();
+});
+
+void t.test('what is no batch ends the reading', (t) => {
+  const stage = addon().openStage({});
+  const bytes = wire.tcpFrame(A, B, [40000, 80], 0, wire.SYN);
+  const good = Buffer.from(stage.batch.subarray(0, stage.frame(linkType.ETHERNET, bytes, bytes.length, 0)));
+  t.ok(readBatch(good, new Frame(), nothing));
+  for (let length = 1; length < good.length; length++) {
+    const end = good.readUInt32LE(4);
+    if (length === end) continue;
+    t.notOk(readBatch(good.subarray(0, length), new Frame(), nothing), `cut at ${length}`);
+  }
+  const unknown = Buffer.from(good);
+  unknown.writeUInt8(99, 0);
+  t.notOk(readBatch(unknown, new Frame(), nothing));
+  const long = Buffer.from(good);
+  long.writeUInt32LE(0xffffff, 132);
+  t.notOk(readBatch(long, new Frame(), nothing));
+  t.end();
+});
+
+void t.test('both halves have the same words for what is wrong', (t) => {
+  t.same(addon().weirdNames, frameWeirds);
+  t.end();
+});
+
+void t.test('arguments that are none', (t) => {
+  const stage = addon().openStage({});
+  t.throws(() => stage.frame(1, new Uint8Array(10), 10, Number.NaN));
+  t.throws(() => stage.frame(1, new Uint8Array(300_000), 10, 0));
+  t.throws(() => addon().openStage({ flows: 0 }));
+  stage.done(new Uint8Array(8).fill(255));
+  stage.done(new Uint8Array(3));
+  t.equal(stage.next(), 0);
+  t.end();
+});
