@@ -151,11 +151,11 @@ void t.test('UDP: a reply is an answer, unless the higher port replies', (t) => 
 });
 
 void t.test('silent flows expire; the table keeps its capacity under a flood', (t) => {
-  const { flows, take } = table(100);
+  const { flows, take, expire } = table(100);
   take(wire.exchange(A, B, [1, 80], []), 0);
-  flows.expire(limits.FLOW_IDLE_MS - 1);
+  expire(limits.FLOW_IDLE_MS - 1);
   t.equal(flows.size, 1);
-  flows.expire(limits.FLOW_IDLE_MS);
+  expire(limits.FLOW_IDLE_MS);
   t.equal(flows.size, 0);
   for (let i = 0; i < 5000; i++) {
     const port = 1 + i;
