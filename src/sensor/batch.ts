@@ -87,7 +87,11 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
         break;
       case record.WEIRD: {
         const offset = f64(at + 16);
-        reader.weird(frameWeirds[u32(at + 8)] ?? 'weird_unknown', u32(at + 12), offset < 0 ? undefined : offset);
+        reader.weird(
+          frameWeirds[u32(at + 8)] ?? 'weird_unknown',
+          u32(at + 12),
+          offset < 0 ? undefined : offset,
+        );
         break;
       }
       case record.TOTALS:

@@ -16,7 +16,11 @@ import * as wire from './wire-builder.ts';
 const CAPACITY = 32;
 
 function small(): Sensor {
-  return new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
+  return new Sensor({
+    stage: addon().openStage({ flows: CAPACITY }),
+    vendorOf: () => undefined,
+    hosts: CAPACITY,
+  });
 }
 
 /** What must hold of a sensor after anything. */

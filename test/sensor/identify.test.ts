@@ -15,7 +15,10 @@ interface Said {
   readonly words: string[];
 }
 
-function listen(frames: readonly Uint8Array[], sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined })): Sensor {
+function listen(
+  frames: readonly Uint8Array[],
+  sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined }),
+): Sensor {
   for (const [i, frame] of frames.entries()) sensor.take(linkType.ETHERNET, frame, frame.length, 1000 + i);
   return sensor;
 }

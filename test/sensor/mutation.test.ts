@@ -19,7 +19,8 @@ const WEIRDS = 128;
 
 const files = corpusNames().map((name) => ({ name, packets: packetsOf(corpusFile(name)) }));
 
-const make = (): Sensor => new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
+const make = (): Sensor =>
+  new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
 
 function bounded(sensor: Sensor): boolean {
   return (

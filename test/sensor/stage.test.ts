@@ -52,7 +52,10 @@ const fields = [
 ] as const;
 
 /** What the reference says of a frame, at each level of tunnels. */
-function referenceLevels(link: number, bytes: Uint8Array): { fields: unknown[]; payload: number; weird: string | undefined }[] {
+function referenceLevels(
+  link: number,
+  bytes: Uint8Array,
+): { fields: unknown[]; payload: number; weird: string | undefined }[] {
   const levels = [];
   for (let level = 0; level < 4; level++) {
     const frame = new ReferenceFrame();
@@ -91,7 +94,8 @@ function differs(link: number, bytes: Uint8Array): string | undefined {
     },
   });
   const wantedWeirds = wanted.flatMap(({ weird }) => weird ?? []).sort();
-  if (JSON.stringify(weirds.sort()) !== JSON.stringify(wantedWeirds)) return `${weirds.join()} for ${wantedWeirds.join()}`;
+  if (JSON.stringify(weirds.sort()) !== JSON.stringify(wantedWeirds))
+    return `${weirds.join()} for ${wantedWeirds.join()}`;
   // Frames without a sender and those of a level seen before are held back: what comes is among what is wanted.
   const texts = wanted.map((level) => JSON.stringify([...level.fields, level.payload]));
   const strange = got.find((each) => !texts.includes(JSON.stringify(each)));
@@ -154,7 +158,9 @@ void t.test('every file gives the same flows as the reference', (t) => {
   for (const name of corpusNames()) {
     const packets = packetsOf(corpusFile(name));
     // Some out of order, repeated or lost.
-    const shuffled = packets.flatMap((_, i) => packets[Math.min(packets.length - 1, i + (below(6) === 0 ? below(5) : 0))] ?? []);
+    const shuffled = packets.flatMap(
+      (_, i) => packets[Math.min(packets.length - 1, i + (below(6) === 0 ? below(5) : 0))] ?? [],
+    );
     for (const order of [packets, shuffled]) {
       const wanted: Log = [];
       const got: Log = [];
@@ -189,7 +195,9 @@ void t.test('every file gives the same flows as the reference', (t) => {
       lines += wanted.length;
       const at = wanted.findIndex((line, i) => line !== got[i]);
       if (at >= 0 || wanted.length !== got.length)
-        bad.push(`${name}: ${wanted.length} ${got.length} ${at}: ${wanted[at]?.slice(0, 90)} | ${got[at]?.slice(0, 90)}`);
+        bad.push(
+          `${name}: ${wanted.length} ${got.length} ${at}: ${wanted[at]?.slice(0, 90)} | ${got[at]?.slice(0, 90)}`,
+        );
     }
   }
   t.same(bad, []);
@@ -236,7 +244,9 @@ void t.test('a flood of invented cards stays within its table, and is counted', 
   for (let n = 0; n < 3000; n++) {
     const mac = `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`;
     const frame = wire.ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x88b5, [1, 2, 3]);
-    read(stage, stage.frame(linkType.ETHERNET, frame, frame.length, n), { frame: (f) => void seen.add(f.sourceMac) });
+    read(stage, stage.frame(linkType.ETHERNET, frame, frame.length, n), {
+      frame: (f) => void seen.add(f.sourceMac),
+    });
   }
   t.equal(seen.size, 3000);
   t.end();
