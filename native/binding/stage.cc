@@ -21,7 +21,7 @@ namespace {
 constexpr napi_type_tag kTag = {0x616e7465726f6f6d, 0x73746167652e2e2e};
 constexpr double kMostRows = 1 << 22;
 /** Roughly what a stage takes when it is used: for the collector. */
-constexpr int64_t kWeight = 1 << 18;
+constexpr int64_t kWeight = 1 << 15;
 constexpr size_t kRecordHeader = 16;
 using Memory = std::shared_ptr<uint8_t[]>;
 

@@ -1,4 +1,5 @@
 /** A sensor that is fed frames by hand, with a clock that is turned by hand. */
+import { addon } from '../../src/platform/addon.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import type { BehaviourOptions } from '../../src/sensor/behaviour.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
@@ -20,7 +21,7 @@ export interface Bench {
 }
 
 export function bench(behaviour: BehaviourOptions = {}, sizes: { hosts?: number } = {}): Bench {
-  const sensor = new Sensor({ vendorOf: () => undefined, behaviour, ...sizes });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined, behaviour, ...sizes });
   const self: Bench = {
     sensor,
     at: START,

@@ -2,6 +2,7 @@
  * The findings of the corpus, file by file. What a device really does, old TLS or a default community, isn't false;
  * that a capture of an ordinary network showed an attack would be. Names of patients that are in it come out nowhere.
  */
+import { addon } from '../../../src/platform/addon.ts';
 import t from 'tap';
 import { linkType } from '../../../src/sensor/constants.ts';
 import { Sensor } from '../../../src/sensor/sensor.ts';
@@ -11,7 +12,7 @@ import { corpusFile, corpusNames, packetsOf } from '../corpus-files.ts';
 import type { Packet } from '../corpus-files.ts';
 
 function read(packets: readonly Packet[]): Sensor {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   let last = 0;
   for (const { link, bytes, wireLength, at } of packets) {
     sensor.take(link, bytes, wireLength, at);
@@ -61,6 +62,7 @@ void t.test('attacks are found, and only where they are', (t) => {
 void t.test('the same traffic again after it was learnt is no news; a stranger in it is', (t) => {
   const packets = packetsOf(corpusFile('lab-thirdparty/clinic-lab.pcap'));
   const sensor = new Sensor({
+    stage: addon().openStage({}),
     vendorOf: () => undefined,
     behaviour: { baseline: { days: 3, mode: 'frozen' } },
   });
@@ -107,7 +109,7 @@ function plant(bytes: Uint8Array, text: string): Uint8Array {
 }
 
 void t.test('a long capture of a small network makes few rows', (t) => {
-  const sensor = new Sensor({ vendorOf: () => undefined });
+  const sensor = new Sensor({ stage: addon().openStage({}), vendorOf: () => undefined });
   const packets = packetsOf(corpusFile('lab-thirdparty/clinic-lab.pcap'));
   for (let n = 0; n < 5; n++)
     for (const { bytes, at } of packets) sensor.take(linkType.ETHERNET, bytes, bytes.length, at + n);
