@@ -117,9 +117,14 @@ export function addressOf(packed: string): Uint8Array {
 /** Text of a packed address. */
 export const printAddress = (packed: string): string => addressText(addressOf(packed));
 
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** `aa:bb:cc:dd:ee:ff`. */
-export const macText = (mac: number): string =>
-  (mac.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+export function macText(mac: number): string {
+  const high = Math.floor(mac / 4294967296);
+  const low = mac >>> 0;
+  return `${hex[(high >>> 8) & 255]}:${hex[high & 255]}:${hex[low >>> 24]}:${hex[(low >>> 16) & 255]}:${hex[(low >>> 8) & 255]}:${hex[low & 255]}`;
+}
 
 /** A MAC that one card can have: not a group address, not all zeros. */
 export const isUnicastMac = (mac: number): boolean => mac > 0 && (Math.floor(mac / 1099511627776) & 1) === 0;
