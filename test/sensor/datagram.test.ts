@@ -66,6 +66,7 @@ void t.test('DHCPv6: who a client says it is; a server\u2019s word is not read',
     'dhcpv6 vendorClass=PUMP-X',
     `dhcpv6 enterprise=${enterprise}`,
     'dhcpv6 parameters=23,24',
+    'dhcpv6 duid=0002000027700102',
   ]);
   t.match(identityOf(sensor, 'fe80::1'), { vendor: 'Baxter' });
   const answer = wire.ethernet(
