@@ -109,6 +109,15 @@ export const errorTable = {
   ADVISORY_UNREADABLE: row('An advisory or a document of a device cannot be read.', 'caller', false),
   ADVISORY_INVALID: row('An advisory or a document of a device is not understood.', 'caller', false),
 
+  GATEWAY_UNWELL: row('The gateway is not well.', 'gateway', true),
+  UPDATE_UNREADABLE: row('The update cannot be read.', 'caller', true),
+  UPDATE_MALFORMED: row('The update is not in the form of one.', 'caller', false),
+  UPDATE_SIGNATURE: row('The update is not signed by the pinned key.', 'caller', false),
+  UPDATE_CONTENT: row('A file of the update is not what was signed.', 'caller', false),
+  UPDATE_OLDER: row('The update is not newer than what has run here.', 'caller', false),
+  UPDATE_REFUSED: row('The update cannot be done here and now.', 'caller', false),
+  UPDATE_DISK: row('The system disk cannot be read or written as it must be.', 'gateway', false),
+
   INTERNAL: row('A fault of the gateway itself.', 'gateway', false),
 } as const satisfies Record<string, Row>;
 
@@ -176,6 +185,7 @@ export function exitCodeOf(e: unknown): number {
     case 'REQUEST_REFUSED':
     case 'APPROVAL_REFUSED':
     case 'REVIEW_REFUSED':
+    case 'UPDATE_REFUSED':
       return exitCodes.noPerm;
     case 'SESSION_UNKNOWN':
     case 'DEVICE_UNKNOWN':
@@ -189,10 +199,12 @@ export function exitCodeOf(e: unknown): number {
       return exitCodes.noInput;
     case 'IPC_UNREACHABLE':
     case 'IPC_TIMEOUT':
+    case 'GATEWAY_UNWELL':
       return exitCodes.unavailable;
     case 'CAPTURE_UNREADABLE':
     case 'ADVISORY_UNREADABLE':
     case 'POLICY_UNREADABLE':
+    case 'UPDATE_UNREADABLE':
       return exitCodes.noInput;
     case 'POLICY_FINDINGS':
     case 'POLICY_TABLE_INVALID':
@@ -220,7 +232,12 @@ export function exitCodeOf(e: unknown): number {
     case 'STORE_CORRUPT':
     case 'STORE_FOREIGN':
     case 'STORE_NEWER':
+    case 'UPDATE_MALFORMED':
+    case 'UPDATE_SIGNATURE':
+    case 'UPDATE_CONTENT':
+    case 'UPDATE_OLDER':
       return exitCodes.dataErr;
+    case 'UPDATE_DISK':
     case 'STORE_FULL':
     case 'STORE_UNAVAILABLE':
     case 'AUDIT_STORAGE_FULL':
