@@ -16,6 +16,7 @@ import { register as errors } from './errors.ts';
 import { register as exception } from './exception.ts';
 import { register as facts } from './facts.ts';
 import { register as findings } from './findings.ts';
+import { register as health } from './health.ts';
 import { register as peers } from './peers.ts';
 import { register as policy } from './policy.ts';
 import { register as provision } from './provision.ts';
@@ -24,6 +25,7 @@ import { register as review } from './review.ts';
 import { register as sensor } from './sensor.ts';
 import { register as sessions } from './sessions.ts';
 import { register as status } from './status.ts';
+import { register as update } from './update.ts';
 
 // `anteroom … | head` closes the pipe early: that is the reader's wish, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -42,6 +44,7 @@ const program = new Command('anteroom')
   });
 for (const register of [
   status,
+  health,
   sessions,
   peers,
   devices,
@@ -57,6 +60,7 @@ for (const register of [
   request,
   review,
   exception,
+  update,
   errors,
 ])
   register(program);
