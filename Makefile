@@ -38,6 +38,7 @@ $(MODULES_STAMP): package-lock.json $(NODE_STAMP)
 	touch $@
 
 include native/native.mk
+include image/image.mk
 
 build/status/main.js: $(wildcard src/status/ui/*) $(MODULES_STAMP)
 	node src/status/ui/build.ts

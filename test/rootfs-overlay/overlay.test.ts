@@ -68,7 +68,7 @@ await t.test('each process is a unit of the target, with its own user and capabi
     t.same(setting('NoNewPrivileges'), ['yes']);
     t.same(setting('Restart'), ['always']);
     t.same(setting('RestartPreventExitStatus'), ['77 78']);
-    t.match(setting('ExecStart')[0], new RegExp(`/src/main/${name}\\.ts$`));
+    t.match(setting('ExecStart')[0], new RegExp(`/src/main/${name}\\.js$`));
     t.equal(setting('RestrictAddressFamilies')[0]?.includes('AF_INET'), !['audit', 'sensor'].includes(name));
   }
   t.end();

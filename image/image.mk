@@ -1,0 +1,46 @@
+# The appliance's image. Everything is made under build/image; see docs/adr/0010-image.md.
+#
+#   tools tree    Debian 13 with mkosi, ukify, QEMU: build/image/tools, entered by image/tools/enter
+#   inputs        locked packages, the payload (node, bundles, addon), keys
+#   outputs       build/image/ARCH/out/anteroom_VERSION.*, build/image/ARCH/update-VERSION
+
+VERSION ?= 1
+IMAGE_ARCH := $(or $(filter amd64 arm64,$(ARCH)),amd64)
+IMAGE := build/image/$(IMAGE_ARCH)
+IMAGE_OUT := $(IMAGE)/out/anteroom_$(VERSION)
+IMAGE_MACHINE := $(if $(filter arm64,$(IMAGE_ARCH)),arm64,x86-64)
+IMAGE_TOOLS := build/image/tools/usr/bin/mkosi
+IMAGE_IN_TREE := image/tools/enter build/image/tools
+# Names of image/packages/FILE..., with commas.
+image-list = $(shell sed 's/\#.*//' $(1) | xargs | tr ' ' ',')
+
+.PHONY: apt-image image-tools image-lock image image-sbom image-test
+apt-image: ; @.toolchain/apt build image
+
+image-lock: apt-image $(MODULES_STAMP) ## Choose the newest Debian packages for the image and its tools, and write image/lock
+	for set in 'tools amd64' 'image amd64' 'image arm64'; do node image/tools/lock.ts resolve $$set; done
+
+image-tools: $(IMAGE_TOOLS) ## The Debian 13 tree that builds the image and boots it in tests
+
+$(IMAGE_TOOLS): image/lock/tools-amd64.json | apt-image $(MODULES_STAMP)
+	node image/tools/lock.ts fetch tools amd64 build/image/packages/tools-amd64
+	rm -rf --one-file-system build/image/tools
+	mmdebstrap --quiet --variant=apt --include=$(call image-list,image/packages/tools) trixie build/image/tools \
+	  "deb [trusted=yes] copy://$(CURDIR)/build/image/packages/tools-amd64 ./"
+	touch $@
+
+image: image-tools build ## The appliance's disk image and its signed update: ARCH=amd64|arm64, VERSION=1
+	image/tools/keys build/image/keys
+	node image/tools/lock.ts fetch image $(IMAGE_ARCH) $(IMAGE)/packages
+	node image/tools/payload.ts $(IMAGE_ARCH) $(IMAGE)/payload build/image/keys/update.pub
+	node image/tools/sbom.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json
+	rm -rf $(IMAGE)/out
+	$(IMAGE_IN_TREE) mkosi --directory /src/image --architecture $(IMAGE_MACHINE) --image-version $(VERSION) \
+	  --package "$(call image-list,image/packages/image image/packages/image-$(IMAGE_ARCH))" \
+	  --package-directory /src/$(IMAGE)/packages --extra-tree /src/rootfs-overlay --extra-tree /src/$(IMAGE)/payload \
+	  --output-directory /src/$(IMAGE)/out --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
+	  --cache-directory /src/$(IMAGE)/cache --force build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
+	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json
+	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out build/image/keys/update.key $(IMAGE)/update-$(VERSION)
+	$(IMAGE_IN_TREE) zstd -q -f -10 -T0 /src/$(IMAGE_OUT).raw -o /src/$(IMAGE_OUT).raw.zst
+	ls -l $(IMAGE_OUT).raw.zst $(IMAGE_OUT).efi | awk '{ printf "%6.1f MB  %s\n", $$5 / 1e6, $$9 }'

@@ -1,0 +1,111 @@
+/**
+ * What of Anteroom goes into the image: `/usr/lib/anteroom`, made whole in one folder.
+ *
+ *   node image/tools/payload.ts ARCH OUT [KEY]      ARCH: amd64 | arm64; KEY: public key that signs updates
+ *
+ *   bin/node                     the runtime, one file
+ *   app/package.json             the version
+ *   app/src/main/*.js            one bundle a process; app/src/cli/anteroom.js the command
+ *   app/build/native, build/status   the addon and the page
+ *   app/node_modules             the two packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly
+ *
+ * The bundles lie where their sources lie in the repository, so that every path relative to a file stays true.
+ * Bundled, a process starts in a fifth of the time and needs no file of a package that it doesn't use.
+ */
+import { build } from 'esbuild';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const nodeArch = { amd64: 'x64', arm64: 'arm64' } as const;
+type Arch = keyof typeof nodeArch;
+
+/** Packages that stay as they are: file by file what is needed of them. */
+const kept = {
+  'better-sqlite3': (arch: Arch) => [
+    'package.json',
+    'LICENSE',
+    'lib',
+    `prebuilds/linux-${nodeArch[arch]}.node`,
+  ],
+  '@cedar-policy/cedar-wasm': () => ['package.json', 'nodejs'],
+};
+
+const processes = ['tunnel', 'sensor', 'broker', 'control', 'audit'].map((name) => `src/main/${name}.ts`);
+const commands = ['src/cli/anteroom.ts'];
+
+async function bundle(app: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [...processes, ...commands],
+    outbase: '.',
+    outdir: app,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    external: Object.keys(kept),
+    legalComments: 'none',
+    logLevel: 'warning',
+    // CommonJS packages inside an ES module ask for these.
+    banner: {
+      js: [
+        "import { createRequire as requireOf } from 'node:module';",
+        'const require = requireOf(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+}
+
+function copy(from: string, to: string): void {
+  if (!existsSync(from)) throw new Error(`${from} is missing`);
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to, { recursive: true, dereference: true });
+}
+
+function keep(arch: Arch, app: string): void {
+  for (const [name, files] of Object.entries(kept))
+    for (const file of files(arch))
+      copy(join(root, 'node_modules', name, file), join(app, 'node_modules', name, file));
+}
+
+async function main(): Promise<void> {
+  const [arch, out, key] = process.argv.slice(2);
+  if ((arch !== 'amd64' && arch !== 'arm64') || out === undefined) {
+    process.stderr.write('usage: node image/tools/payload.ts amd64|arm64 OUT [KEY]\n');
+    process.exit(64);
+  }
+  const home = join(out, 'usr/lib/anteroom');
+  const app = join(home, 'app');
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(app, { recursive: true });
+  await bundle(app);
+  keep(arch, app);
+  const addon = arch === 'amd64' ? 'build/native/anteroom.node' : 'build/native-arm64/anteroom.node';
+  copy(join(root, addon), join(app, 'build/native/anteroom.node'));
+  for (const file of readdirSync(join(root, 'build/status')))
+    copy(join(root, 'build/status', file), join(app, 'build/status', basename(file)));
+  const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  writeFileSync(join(app, 'package.json'), `${JSON.stringify({ name, version, license, type: 'module' })}\n`);
+  copy(join(root, `.toolchain/node_modules/node-linux-${nodeArch[arch]}/bin/node`), join(home, 'bin/node'));
+  chmodSync(join(home, 'bin/node'), 0o755);
+  if (key !== undefined) {
+    copy(key, join(home, 'update.pub'));
+    chmodSync(join(home, 'update.pub'), 0o644);
+  }
+}
+
+await main();
