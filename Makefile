@@ -10,8 +10,8 @@ ifndef V
 .SILENT:
 endif
 
-ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
-NODE_HOME := $(CURDIR)/.toolchain/node_modules/node-linux-$(ARCH)
+NODE_ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+NODE_HOME := $(CURDIR)/.toolchain/node_modules/node-linux-$(NODE_ARCH)
 export PATH := $(NODE_HOME)/bin:$(CURDIR)/.toolchain/node_modules/.bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export ANTEROOM_CONFIG
 

@@ -2,19 +2,19 @@
 #
 #   tools tree    Debian 13 with mkosi, ukify, QEMU: build/image/tools, entered by image/tools/enter
 #   inputs        locked packages, the payload (node, bundles, addon), keys
-#   outputs       build/image/ARCH/out/anteroom_VERSION.*, build/image/ARCH/update-VERSION
+#   outputs       build/image/ARCH/out-VERSION/anteroom_VERSION.*, build/image/ARCH/update-VERSION
 
 VERSION ?= 1
 IMAGE_ARCH := $(or $(filter amd64 arm64,$(ARCH)),amd64)
 IMAGE := build/image/$(IMAGE_ARCH)
-IMAGE_OUT := $(IMAGE)/out/anteroom_$(VERSION)
+IMAGE_OUT := $(IMAGE)/out-$(VERSION)/anteroom_$(VERSION)
 IMAGE_MACHINE := $(if $(filter arm64,$(IMAGE_ARCH)),arm64,x86-64)
 IMAGE_TOOLS := build/image/tools/usr/bin/mkosi
 IMAGE_IN_TREE := image/tools/enter build/image/tools
 # Names of image/packages/FILE..., with commas.
 image-list = $(shell sed 's/\#.*//' $(1) | xargs | tr ' ' ',')
 
-.PHONY: apt-image image-tools image-lock image image-sbom image-test
+.PHONY: apt-image image-tools image-lock image image-test
 apt-image: ; @.toolchain/apt build image
 
 image-lock: apt-image $(MODULES_STAMP) ## Choose the newest Debian packages for the image and its tools, and write image/lock
@@ -34,13 +34,18 @@ image: image-tools build ## The appliance's disk image and its signed update: AR
 	node image/tools/lock.ts fetch image $(IMAGE_ARCH) $(IMAGE)/packages
 	node image/tools/payload.ts $(IMAGE_ARCH) $(IMAGE)/payload build/image/keys/update.pub
 	node image/tools/sbom.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json
-	rm -rf $(IMAGE)/out
+	rm -rf $(IMAGE)/out-$(VERSION)
 	$(IMAGE_IN_TREE) mkosi --directory /src/image --architecture $(IMAGE_MACHINE) --image-version $(VERSION) \
 	  --package "$(call image-list,image/packages/image image/packages/image-$(IMAGE_ARCH))" \
 	  --package-directory /src/$(IMAGE)/packages --extra-tree /src/rootfs-overlay --extra-tree /src/$(IMAGE)/payload \
-	  --output-directory /src/$(IMAGE)/out --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
+	  --output-directory /src/$(IMAGE)/out-$(VERSION) --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
 	  --cache-directory /src/$(IMAGE)/cache --force build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
 	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json
-	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out build/image/keys/update.key $(IMAGE)/update-$(VERSION)
+	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out-$(VERSION) build/image/keys/update.key $(IMAGE)/update-$(VERSION)
 	$(IMAGE_IN_TREE) zstd -q -f -10 -T0 /src/$(IMAGE_OUT).raw -o /src/$(IMAGE_OUT).raw.zst
 	ls -l $(IMAGE_OUT).raw.zst $(IMAGE_OUT).efi | awk '{ printf "%6.1f MB  %s\n", $$5 / 1e6, $$9 }'
+
+image-test: ## Build two versions for amd64 and try them in QEMU: first start, update, damage (slow; figures in build/bench/image.json)
+	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=1
+	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
+	nice -n 15 node test/image/appliance.ts

@@ -104,6 +104,22 @@ await t.test('the configuration speaks of one image', (t) => {
   t.end();
 });
 
+await t.test('no process is exposed more than 2.5, by systemd-analyze security', (t) => {
+  for (const name of processNames) {
+    const unit = join(root, `rootfs-overlay/usr/lib/systemd/system/anteroom-${name}.service`);
+    const run = spawnSync(
+      'systemd-analyze',
+      ['security', '--offline=yes', '--threshold=25', '--no-pager', unit],
+      {
+        encoding: 'utf8',
+      },
+    );
+    t.equal(run.status, 0, `${name}: ${run.stdout.trim().split('\n').at(-1) ?? ''} ${run.stderr}`);
+    t.match(readFileSync(unit, 'utf8'), /^MemoryMax=\d+M$/m, `${name} has a limit of memory`);
+  }
+  t.end();
+});
+
 await t.test('the processes are bundled and start', (t) => {
   const out = t.testdir();
   execFileSync(process.execPath, [join(root, 'image/tools/payload.ts'), 'amd64', out]);
