@@ -210,9 +210,10 @@ void t.test('a gateway whose policy comes in bundles', { timeout: 240_000 }, asy
   await until('the session on what is gone is cut', () => third.closedAt);
   await second.echoes('to the end');
   t.match(await status(), { active: { revision: 6 } });
-  const said = events.of('policy.activated').map(({ body }) => JSON.stringify(body));
-  t.ok(
-    said.some((each) => each.includes('"revision":6')),
+  await until(
     'and it is on record',
+    () =>
+      events.of('policy.activated').some(({ body }) => JSON.stringify(body).includes('"revision":6')) ||
+      undefined,
   );
 });
