@@ -2,8 +2,9 @@
  * The findings of the sensor, one row for what is one (kind, card, key), with a count, the latest evidence and when it
  * was first and last seen. What each kind means is the table of `wire/finding.ts`.
  *
- * Bounded: `ROWS` rows, `A_KIND` of one kind and card; what goes past that is gathered in one row of the rest. A row
- * that only counts on is told again once in `AGAIN_MS`.
+ * Bounded: `ROWS` rows, `A_KIND` of one kind and card, `OF_A_KIND` of one kind in all; what goes past that is gathered in
+ * one row of the rest, so that a flood of one kind never crowds out another. A row that only counts on is told again once
+ * in `AGAIN_MS`.
  */
 import { findingKinds, severities } from '../../wire/finding.ts';
 import type { FindingKind, FindingReport, Severity } from '../../wire/finding.ts';
@@ -13,6 +14,7 @@ import { sanitize } from '../text.ts';
 
 export const ROWS = 1024;
 export const A_KIND = 16;
+export const OF_A_KIND = 256;
 const EVIDENCE = 4;
 const EVIDENCE_LENGTH = 200;
 const KEY_LENGTH = 128;
@@ -45,6 +47,7 @@ export interface Raised {
 
 export class Findings {
   readonly #rows = new Map<string, Row>();
+  /** Rows of a kind, and of a kind and a card. */
   readonly #counts = new Map<string, number>();
   /** Findings that had to go because there were too many. */
   evicted = 0;
@@ -54,13 +57,18 @@ export class Findings {
   }
 
   raise({ kind, about, key, evidence, at, severity }: Raised): void {
-    const mac = typeof about === 'number' ? about : (about?.mac ?? NO_MAC);
+    let mac = typeof about === 'number' ? about : (about?.mac ?? NO_MAC);
     // Without a card the address is who it is.
     const [address] = mac === NO_MAC && typeof about === 'object' ? about.addresses.keys() : [];
     let short = (address === undefined ? key : `${printAddress(address)} ${key}`).slice(0, KEY_LENGTH);
-    const group = `${kind} ${mac}`;
+    let group = `${kind} ${mac}`;
     let row = this.#rows.get(`${group} ${short}`);
-    if (row === undefined && (this.#counts.get(group) ?? 0) >= A_KIND) {
+    if (row === undefined && this.#count(kind) >= OF_A_KIND) {
+      mac = NO_MAC;
+      group = `${kind} ${mac}`;
+      short = OTHERS;
+      row = this.#rows.get(`${group} ${short}`);
+    } else if (row === undefined && this.#count(group) >= A_KIND) {
       short = OTHERS;
       row = this.#rows.get(`${group} ${short}`);
     }
@@ -80,7 +88,7 @@ export class Findings {
         told: -Infinity,
       };
       this.#rows.set(`${group} ${short}`, row);
-      this.#counts.set(group, (this.#counts.get(group) ?? 0) + 1);
+      for (const counted of [kind, group]) this.#counts.set(counted, this.#count(counted) + 1);
       return;
     }
     row.count++;
@@ -127,6 +135,10 @@ export class Findings {
     }
   }
 
+  #count(group: string): number {
+    return this.#counts.get(group) ?? 0;
+  }
+
   /** The one unseen for longest among the least severe gives way. */
   #makeRoom(): void {
     if (this.#rows.size < ROWS) return;
@@ -135,10 +147,11 @@ export class Findings {
     for (const entry of this.#rows) if (worst === undefined || rank(entry[1]) < rank(worst[1])) worst = entry;
     if (worst === undefined) return;
     this.#rows.delete(worst[0]);
-    const group = `${worst[1].kind} ${worst[1].mac}`;
-    const left = (this.#counts.get(group) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(group);
-    else this.#counts.set(group, left);
+    for (const counted of [worst[1].kind, `${worst[1].kind} ${worst[1].mac}`]) {
+      const left = this.#count(counted) - 1;
+      if (left <= 0) this.#counts.delete(counted);
+      else this.#counts.set(counted, left);
+    }
     this.evicted++;
   }
 }

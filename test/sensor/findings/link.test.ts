@@ -2,11 +2,12 @@
 import t from 'tap';
 import { FLOOD } from '../../../src/sensor/findings/link.ts';
 import { ASKED, HOSTS, PORTS } from '../../../src/sensor/findings/scan.ts';
-import { A_KIND, Findings, ROWS } from '../../../src/sensor/findings/findings.ts';
+import { A_KIND, OF_A_KIND, Findings, ROWS } from '../../../src/sensor/findings/findings.ts';
 import { limits } from '../../../src/sensor/constants.ts';
 import type { Batch } from '../../../src/sensor/report.ts';
 import { Reporter } from '../../../src/sensor/report.ts';
-import { findingReport } from '../../../src/wire/finding.ts';
+import { findingKinds, findingReport } from '../../../src/wire/finding.ts';
+import type { FindingKind } from '../../../src/wire/finding.ts';
 import * as wire from '../wire-builder.ts';
 import type { Station } from '../wire-builder.ts';
 import { DAY, behind, bench, chat, station } from '../behaviour-bench.ts';
@@ -306,6 +307,12 @@ void t.test('findings: one row for what is one, bounded, told again only when th
   t.equal(two.length, A_KIND + 1);
   t.match(two.at(-1), { key: 'others', count: 100 - A_KIND });
   for (let n = 0; n < 3 * ROWS; n++) raise(1_000 + n, 'x', 100 + n);
+  t.equal(findings.size, OF_A_KIND + 1, 'a flood of one kind stays one kind');
+  t.match(findings.all().at(-1), { key: 'others', count: 3 * ROWS - (OF_A_KIND - A_KIND - 2) });
+  const kinds = Object.keys(findingKinds) as FindingKind[];
+  for (const kind of kinds)
+    for (let n = 0; n < OF_A_KIND; n++)
+      findings.raise({ kind, about: 5_000 + n, key: 'x', evidence: 'again', at: 5_000 + n });
   t.equal(findings.size, ROWS);
   for (const each of findings.all()) t.ok(findingReport.safeParse(each).success);
   t.end();
