@@ -72,7 +72,7 @@ function read(file: string, protocol: string): Map<string, Set<string>> {
   });
   reader.push(corpusFile(file));
   reader.end();
-  sensor.expire(Infinity);
+  sensor.expire(Number.MAX_SAFE_INTEGER);
   const words = new Map<string, Set<string>>();
   for (const host of sensor.hosts.all()) {
     for (const e of host.evidenceRows().filter((row) => row.protocol === protocol))
