@@ -5,6 +5,7 @@
  *
  * The community is passed over: it is a password. Only what an agent answers is read.
  */
+import { tlv } from '../ber.ts';
 import { malformed, message, text, u8 } from '../parsed.ts';
 import type { Parsed } from '../parsed.ts';
 import { bindingLimit, system, systemGroup, tags } from './constants.ts';
@@ -12,26 +13,6 @@ import { bindingLimit, system, systemGroup, tags } from './constants.ts';
 export interface SystemGroup {
   readonly description?: string;
   readonly name?: string;
-}
-
-interface Tlv {
-  readonly tag: number;
-  readonly start: number;
-  readonly end: number;
-}
-
-function tlv(bytes: Uint8Array, at: number, limit: number): Tlv | undefined {
-  if (at + 2 > limit) return undefined;
-  let length = u8(bytes, at + 1);
-  let start = at + 2;
-  if (length >= 0x80) {
-    const count = length & 0x7f;
-    if (count === 0 || count > 3 || start + count > limit) return undefined;
-    length = 0;
-    for (let i = 0; i < count; i++) length = length * 256 + u8(bytes, start + i);
-    start += count;
-  }
-  return start + length > limit ? undefined : { tag: u8(bytes, at), start, end: start + length };
 }
 
 export function decodeSnmp(bytes: Uint8Array): Parsed<SystemGroup | undefined> {

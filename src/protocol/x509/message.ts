@@ -5,6 +5,8 @@
  *   name       SEQUENCE { SET { SEQUENCE { OID, string } }* }
  *   extension  SEQUENCE { OID, [critical], OCTET STRING { value } }
  */
+import { tlv } from '../ber.ts';
+import type { Tlv } from '../ber.ts';
 import { malformed, message, u8 } from '../parsed.ts';
 import type { Parsed } from '../parsed.ts';
 import { alternativeName, extendedKeyUsage, limits, nameParts, tags } from './constants.ts';
@@ -22,26 +24,6 @@ export interface Certificate {
   readonly alternatives: readonly string[];
   /** Extended key purposes, dotted. */
   readonly purposes: readonly string[];
-}
-
-interface Tlv {
-  readonly tag: number;
-  readonly start: number;
-  readonly end: number;
-}
-
-function tlv(bytes: Uint8Array, at: number, limit: number): Tlv | undefined {
-  if (at + 2 > limit) return undefined;
-  let length = u8(bytes, at + 1);
-  let start = at + 2;
-  if (length >= 0x80) {
-    const count = length & 0x7f;
-    if (count === 0 || count > 3 || start + count > limit) return undefined;
-    length = 0;
-    for (let i = 0; i < count; i++) length = length * 256 + u8(bytes, start + i);
-    start += count;
-  }
-  return start + length > limit ? undefined : { tag: u8(bytes, at), start, end: start + length };
 }
 
 /** The elements inside another. Stops at the first that is out of bounds. */
