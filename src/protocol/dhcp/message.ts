@@ -24,17 +24,11 @@ export interface DhcpRequest {
 export const isDhcp = (bytes: Uint8Array): boolean =>
   bytes.length > offsets.cookie + 4 && u32(bytes, offsets.cookie) === magicCookie;
 
-export function decodeDhcp(bytes: Uint8Array): Parsed<DhcpRequest | undefined> {
-  if (!isDhcp(bytes)) return malformed('dhcp_no_cookie', offsets.cookie);
-  const own =
-    u8(bytes, offsets.op) === request &&
-    u8(bytes, offsets.hardwareType) === ethernet &&
-    u8(bytes, offsets.hardwareLength) === 6;
-  if (!own) return message(undefined);
-  const hardware = offsets.clientHardware;
-  const client =
-    ((u8(bytes, hardware) << 8) | u8(bytes, hardware + 1)) * 0x1_0000_0000 + u32(bytes, hardware + 2);
-  const values = new Map<number, { start: number; end: number }>();
+/** Where each option's value begins and ends. Returns where an option is cut off, undefined where none is. */
+export function eachOption(
+  bytes: Uint8Array,
+  found: (option: number, start: number, end: number) => void,
+): number | undefined {
   let at = offsets.cookie + 4;
   for (let n = 0; at < bytes.length && n < optionLimit; n++) {
     const option = u8(bytes, at);
@@ -46,10 +40,28 @@ export function decodeDhcp(bytes: Uint8Array): Parsed<DhcpRequest | undefined> {
     }
     const start = at + 2;
     const end = start + u8(bytes, at + 1);
-    if (at + 1 >= bytes.length || end > bytes.length) return malformed('dhcp_option_truncated', at);
-    if (!values.has(option)) values.set(option, { start, end });
+    if (at + 1 >= bytes.length || end > bytes.length) return at;
+    found(option, start, end);
     at = end;
   }
+  return undefined;
+}
+
+export function decodeDhcp(bytes: Uint8Array): Parsed<DhcpRequest | undefined> {
+  if (!isDhcp(bytes)) return malformed('dhcp_no_cookie', offsets.cookie);
+  const own =
+    u8(bytes, offsets.op) === request &&
+    u8(bytes, offsets.hardwareType) === ethernet &&
+    u8(bytes, offsets.hardwareLength) === 6;
+  if (!own) return message(undefined);
+  const hardware = offsets.clientHardware;
+  const client =
+    ((u8(bytes, hardware) << 8) | u8(bytes, hardware + 1)) * 0x1_0000_0000 + u32(bytes, hardware + 2);
+  const values = new Map<number, { start: number; end: number }>();
+  const broken = eachOption(bytes, (option, start, end) => {
+    if (!values.has(option)) values.set(option, { start, end });
+  });
+  if (broken !== undefined) return malformed('dhcp_option_truncated', broken);
   const textOf = (option: number, skip = 0): string | undefined => {
     const value = values.get(option);
     return value === undefined ? undefined : text(bytes, value.start + skip, value.end);
