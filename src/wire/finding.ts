@@ -2,11 +2,12 @@
  * Findings: what the sensor, or control comparing what the sensor told, holds against a device. One table of kinds
  * with severity, technique and what to do; one shape for a finding as it is reported, one as it is kept.
  *
- * Techniques are those of MITRE ATT&CK for ICS, by id. What surprises: a finding's `key` is what makes it one
+ * Techniques are ids of `attack-ics.ts`. What surprises: a finding's `key` is what makes it one
  * (device, kind and, say, the peer), so that the same thing seen a thousand times is one finding with a count.
  * Evidence is equipment-level text: no payload, no credential, no patient is ever in it.
  */
 import { z } from 'zod';
+import type { TechniqueId } from './attack-ics.ts';
 
 export const severities = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export const severity = z.enum(severities);
@@ -14,14 +15,14 @@ export type Severity = z.infer<typeof severity>;
 
 export interface FindingKindRow {
   readonly severity: Severity;
-  /** ATT&CK for ICS. */
-  readonly technique: string;
+  /** ATT&CK for ICS: what somebody does who causes this, or what this lets somebody do. */
+  readonly technique: TechniqueId;
   readonly text: string;
   /** What a person should do. */
   readonly advice: string;
 }
 
-const row = (level: Severity, technique: string, text: string, advice: string): FindingKindRow => ({
+const row = (level: Severity, technique: TechniqueId, text: string, advice: string): FindingKindRow => ({
   severity: level,
   technique,
   text,
@@ -37,7 +38,7 @@ export const findingKinds = {
   ),
   'new-service': row(
     'medium',
-    'T0885',
+    'T0886',
     'Answers on a service it never offered.',
     'Ask the vendor or biomedical engineering what was switched on, and close it where nobody needs it.',
   ),
@@ -79,7 +80,7 @@ export const findingKinds = {
   ),
   'two-identities': row(
     'high',
-    'T0849',
+    'T0830',
     'Two different identities use one network card address.',
     'Find both ports: one of them may be an impostor. A replaced card or board is confirmed with `devices confirm`.',
   ),
