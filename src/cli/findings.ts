@@ -1,5 +1,6 @@
 /** `anteroom findings`: what is held against devices, and what people say of it. */
 import type { Command } from 'commander';
+import { attackSource, techniqueText } from '../wire/attack-ics.ts';
 import { Fault } from '../wire/errors.ts';
 import { findingId, findingKinds } from '../wire/finding.ts';
 import type { KeptFinding } from '../wire/finding.ts';
@@ -26,7 +27,7 @@ export function findingsTable(findings: readonly KeptFinding[], now: number): st
 export function findingText(f: KeptFinding, now: number): string {
   const { text, advice } = findingKinds[f.kind];
   let out = `${f.id}  ${f.severity}  ${f.kind}  ${plain(f.device)}${f.mac === undefined ? '' : ` (${f.mac})`}\n`;
-  out += paragraph(`${text} ATT&CK for ICS ${f.technique}.`, 2);
+  out += paragraph(`${text} ${attackSource}: ${techniqueText(f.technique)}.`, 2);
   out += paragraph(
     `First ${new Date(f.first).toISOString()}, last ${span(now - f.last)} ago, ${f.count} in all.`,
     2,

@@ -65,8 +65,10 @@ export class FindingLedger {
     this.#refilledAt = options.clock.monotonic();
     for (const { body } of options.store.findings()) {
       const parsed = keptFinding.safeParse(JSON.parse(body));
-      // What was closed or told before stays so; the reporter begins to count anew.
-      if (parsed.success) this.#put(parsed.data, 0, true);
+      if (!parsed.success) continue;
+      // What was closed or told before stays so; the reporter begins to count anew. The technique is the table's of today.
+      const { technique } = findingKinds[parsed.data.kind];
+      this.#put({ ...parsed.data, technique }, 0, true);
     }
   }
 

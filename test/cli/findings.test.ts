@@ -28,7 +28,10 @@ void t.test('findings: a row, everything about one, and nothing that moves a cur
   t.match(text, /f-0123456789abcdef {2}high {6}dials-out {2}T0869 {3}monitor-7\?\[2J/);
   t.match(text, /until 2027-01-15T09:00/);
   const whole = findingText({ ...kept, by: 'uid 0', note: 'the vendor’s cloud', state: 'acknowledged' }, now);
-  t.match(whole, /Calls an address outside the site\. ATT&CK for ICS T0869\./);
+  t.match(
+    whole,
+    /Calls an address outside the site\. ATT&CK for ICS 18\.1:\s+T0869 Standard\s+Application\s+Layer\s+Protocol\./,
+  );
   t.match(whole, /What to do: Find out whether the vendor needs it\./);
   t.match(whole, /acknowledged by uid 0: the vendor’s cloud/);
   for (const line of `${text}${whole}`.split('\n')) t.notOk(line.includes('\u001b'));
