@@ -20,6 +20,8 @@ import { publicKeyText, siteId } from './ids.ts';
 import { signerText } from './signer.ts';
 
 export const STICK_FOLDER = 'anteroom';
+/** Volume label of a stick that the office made whole. */
+export const STICK_LABEL = 'GWENROL';
 export const HEAD_FILE = 'enrolment';
 export const BODY_FILE = 'enrolment.sealed';
 export const HEAD_MAGIC = 'anteroom-enrolment 1\n';
