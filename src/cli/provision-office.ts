@@ -3,8 +3,10 @@
  * read. The one-time code is printed once and stands nowhere: not in the registry, not on the stick.
  */
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { z } from 'zod';
@@ -27,6 +29,9 @@ import { readBounded, replaceFile, writeNew } from './durable-file.ts';
 import { readBytes, readSignerText, readSigningKey } from './policy-signer.ts';
 import { acceptFarewell, acceptReceipt, makeCredential, peerLines } from './provision-accept.ts';
 import { makeStick, writeStick } from './provision-create.ts';
+import type { MadeStick } from './provision-create.ts';
+import { imageAt, stickAt, writeMedium } from './provision-medium.ts';
+import type { Medium } from './provision-medium.ts';
 import { readRegistry, withRegistry } from './provision-registry.ts';
 import { readStick } from './provision-stick.ts';
 
@@ -69,7 +74,9 @@ interface CreateOptions {
   readonly policyKey: string[];
   readonly key: string;
   readonly registry: string;
-  readonly out: string;
+  readonly out?: string;
+  readonly forceFile?: string;
+  readonly yes?: boolean;
   readonly device?: string;
   readonly days: number;
   readonly minVersion: string;
@@ -147,9 +154,49 @@ function readJsonFile(file: string): Record<string, unknown> {
   }
 }
 
+/** A folder, or the medium that is erased for it. Fault PROVISION_INVALID. */
+function destination({ out, forceFile }: CreateOptions): string | Medium {
+  if ((out === undefined) === (forceFile === undefined))
+    throw new Fault('PROVISION_INVALID', 'say where: --out for a stick or a folder, or --force-file');
+  if (forceFile !== undefined) return imageAt(forceFile);
+  if (out !== undefined && statSync(out, { throwIfNoEntry: false })?.isDirectory()) return out;
+  return stickAt(out ?? '');
+}
+
+/** Fault PROVISION_INVALID unless somebody says yes. */
+async function mayErase({ file, what, device }: Medium, yes: boolean): Promise<void> {
+  if (yes || (!device && !statSync(file, { throwIfNoEntry: false }))) return;
+  if (!process.stdin.isTTY)
+    throw new Fault('PROVISION_INVALID', `${file}: everything on it would be erased; add --yes if it may be`);
+  const ask = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const said = await ask.question(
+      `Everything on ${plain(file)} (${plain(what)}) will be erased. Type yes to go on: `,
+    );
+    if (said.trim() !== 'yes') throw new Fault('PROVISION_INVALID', `${file}: left as it is`);
+  } finally {
+    ask.close();
+  }
+}
+
+/** In a folder first, then on the medium. */
+function writeTo(to: string | Medium, made: MadeStick, said: Parameters<typeof writeStick>[2]): void {
+  if (typeof to === 'string') {
+    writeStick(to, made, said);
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'anteroom-stick-'));
+  try {
+    writeStick(folder, made, said);
+    writeMedium(to, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 async function create(said: CreateOptions): Promise<void> {
-  if (!statSync(said.out, { throwIfNoEntry: false })?.isDirectory())
-    throw new Fault('PROVISION_INVALID', `${said.out}: not a folder; mount the stick and name where`);
+  const to = destination(said);
+  if (typeof to !== 'string') await mayErase(to, said.yes === true);
   const key = readSigningKey(said.key);
   const now = Date.now();
   try {
@@ -182,10 +229,10 @@ async function create(said: CreateOptions): Promise<void> {
       return [{ ...registry, sticks: [...registry.sticks, row] }, stick] as const;
     });
     const coordinator = said.coordinatorName ?? said.coordinator ?? 'none';
-    writeStick(said.out, made, { coordinator, contact: said.contact });
+    writeTo(to, made, { coordinator, contact: said.contact });
     const { head, code } = made;
     process.stdout.write(
-      `${said.out}: for ${plain(head.site.name)}, until ${new Date(head.notAfter).toISOString()}, number ${head.id}\n`,
+      `${typeof to === 'string' ? to : to.file}: for ${plain(head.site.name)}, until ${new Date(head.notAfter).toISOString()}, number ${head.id}\n`,
     );
     if (code !== undefined)
       process.stdout.write(
@@ -339,7 +386,9 @@ export function registerOffice(group: Command): void {
     .requiredOption('--policy-key <file>', 'a .pub that may sign policy there; again for more', again)
     .requiredOption('--key <file>', 'signing key that the image pins')
     .requiredOption('--registry <file>', 'the office’s list of sticks and gateways')
-    .requiredOption('--out <dir>', 'the mounted stick')
+    .option('--out <stick>', 'the stick: its block device, which is erased, or where it is mounted')
+    .option('--force-file <file>', 'an image file in place of a stick')
+    .option('--yes', 'erase the stick without asking')
     .option('--device <code>', 'the device code, for that gateway alone; without it there is a one-time code')
     .option('--days <n>', 'how long the stick works', days, 7)
     .option('--min-version <x.y.z>', 'the oldest software that may take it', version)

@@ -1,5 +1,5 @@
 /** `anteroom provision …` as an office and a gateway run it: from keys to a gateway that is accepted, and its end. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,21 +12,30 @@ import { policyBundle } from './provision-sample.ts';
 const program = fileURLToPath(new URL('../../src/cli/anteroom.ts', import.meta.url));
 
 interface Outcome {
-  readonly code: number;
+  /** Or the signal that ended it. */
+  readonly code: number | string | null | undefined;
   readonly out: string;
   readonly error: string;
 }
 
-void t.test('the whole way', { timeout: 240_000 }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'anteroom-provision-cli-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const run = (args: readonly string[], input = ''): Promise<Outcome> =>
+const runIn =
+  (folder: string) =>
+  (args: readonly string[], input = ''): Promise<Outcome> =>
     new Promise((resolve) => {
       const child = execFile(process.execPath, [program, ...args], { cwd: folder }, (failure, out, error) =>
-        resolve({ code: failure ? Number(failure.code) : 0, out, error }),
+        resolve({ code: failure ? (failure.code ?? failure.signal) : 0, out, error }),
       );
       child.stdin?.end(input);
     });
+
+// Some fifteen starts of the command, one after the other. A test has no longer than its file has.
+const TIMEOUT_MS = 540_000;
+t.setTimeout(TIMEOUT_MS);
+
+void t.test('the whole way', { timeout: TIMEOUT_MS }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'anteroom-provision-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const run = runIn(folder);
   const at = (...names: string[]): string => join(folder, ...names);
   for (const name of ['stick', 'signers', 'state', 'sys/class/tpm/tpm0'])
     mkdirSync(at(name), { recursive: true });
@@ -129,4 +138,33 @@ void t.test('the whole way', { timeout: 240_000 }, async (t) => {
     code: 0,
     out: /decommission/,
   });
+});
+
+void t.test('a stick as an image file, made without being asked only where there was nothing', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'anteroom-provision-image-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const seed = randomBytes(SIGNER_SEED_BYTES);
+  const office = new SigningKey(seed);
+  writeFileSync(join(folder, 'office.key'), `${secretText(seed)}\n`, { mode: 0o600 });
+  writeFileSync(join(folder, 'office.pub'), `${office.signer.text}\n`);
+  writeFileSync(join(folder, '1.bundle'), policyBundle(office));
+  const create =
+    'provision create --site riverside --policy 1.bundle --policy-key office.pub --key office.key --registry registry.json --enclave 10.20.0.1/24 --contact Office'.split(
+      ' ',
+    );
+  const run = runIn(folder);
+  t.match(await run([...create, '--force-file', 'stick.img']), { code: 0, out: /^stick.img: for riverside/ });
+  const listed = execFileSync('mdir', ['-i', `${join(folder, 'stick.img')}@@1M`, '-/', '-b', '::'], {
+    encoding: 'utf8',
+  });
+  t.match(listed, /anteroom\/enrolment\n/);
+  const before = statSync(join(folder, 'stick.img')).mtimeMs;
+  t.match(await run([...create, '--force-file', 'stick.img']), { code: 65, error: /add --yes/ });
+  t.equal(statSync(join(folder, 'stick.img')).mtimeMs, before, 'it is left as it is');
+  t.match(await run([...create, '--force-file', 'stick.img', '--yes']), { code: 0 });
+  t.match(await run(create), { code: 65, error: /say where/ });
+  t.match(await run([...create, '--out', '/dev/null', '--yes']), { code: 65, error: /neither a folder/ });
+  t.match(await run([...create, '--out', 'nowhere']), { code: 65, error: /no such device/ });
+  const { sticks } = JSON.parse(readFileSync(join(folder, 'registry.json'), 'utf8')) as { sticks: unknown[] };
+  t.equal(sticks.length, 2, 'what was refused is not in the registry');
 });
