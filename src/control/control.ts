@@ -7,6 +7,7 @@
  * the health list says which are there.
  */
 import type { Config } from '../wire/config.ts';
+import type { KeptFinding } from '../wire/finding.ts';
 import type { SessionId } from '../wire/ids.ts';
 import type { Overview, TunnelSession } from '../wire/messages.ts';
 import type { SiteData } from '../wire/site-data.ts';
@@ -277,6 +278,11 @@ export class Control {
       health: this.#health.list(),
       findings: this.#inventory.findings.counts(),
     };
+  }
+
+  /** What is held against devices and isn't over. */
+  findings(): { readonly findings: KeptFinding[]; readonly now: number } {
+    return { findings: this.#inventory.findings.list(false), now: this.#ports.clock.now() };
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────

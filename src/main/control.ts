@@ -176,6 +176,7 @@ runProcess('control', async ({ config, log, clock }) => {
   const page = await startStatus({
     listen: config.status.listen,
     overview: () => Promise.resolve(control.overview()),
+    findings: () => Promise.resolve(control.findings()),
     log,
   });
 

@@ -1,8 +1,9 @@
 /**
- * The local status page: one page, one JSON answer, one line for a monitor. Read only: GET and HEAD, nothing else.
+ * The local status page: one page, two JSON answers, one line for a monitor. Read only: GET and HEAD, nothing else.
  *
  *   /              the page, with its style, script and icon, as built into build/status/
  *   /api/overview  what control knows, `Overview` of wire/messages.ts; 503 when control can't say
+ *   /api/findings  what is held against devices, `FindingsAnswer` of finding-rows.ts; 503 likewise
  *   /healthz       200 while no health item is critical, 503 otherwise, with the level as its text
  *
  * There is no login, so who can reach the address can read it: it listens on loopback or the management network alone.
@@ -18,12 +19,17 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { isFault } from '../wire/errors.ts';
+import type { KeptFinding } from '../wire/finding.ts';
 import type { Overview } from '../wire/messages.ts';
+import { findingRows } from './finding-rows.ts';
+import type { FindingsAnswer } from './finding-rows.ts';
 
 export interface StatusOptions {
   /** Port 0 takes any. */
   readonly listen: { readonly address: string; readonly port: number };
   readonly overview: () => Promise<Overview>;
+  /** Those that aren't over, in the order in which they are shown. */
+  readonly findings: () => Promise<{ readonly findings: readonly KeptFinding[]; readonly now: number }>;
   readonly log: {
     info(fields: Readonly<Record<string, unknown>>, text: string): void;
     error(fields: Readonly<Record<string, unknown>>, text: string): void;
@@ -43,7 +49,6 @@ const MAX_CONNECTIONS = 64;
 const REQUEST_MS = 5_000;
 /** An address that can't be listened on is tried again: the management interface may come up later. */
 const RETRY_MS = 5_000;
-/** Readers within this time get the same answer. */
 const SHARE_MS = 250;
 
 const files = {
@@ -73,19 +78,30 @@ function isLocalName(host: string): boolean {
   return plain?.toLowerCase() === 'localhost' || isIP(plain ?? '') === 4;
 }
 
-/** The page's application, without a socket. */
-export function statusApplication(options: Pick<StatusOptions, 'overview' | 'assets' | 'log'>): Hono {
-  const folder = options.assets ?? fileURLToPath(new URL('../../build/status/', import.meta.url));
-  const { log } = options;
-  let shared: { readonly at: number; readonly answer: Promise<Overview> } | undefined;
-  const overview = (): Promise<Overview> => {
+/** Readers within `SHARE_MS` of each other get the same answer. */
+function share<T>(ask: () => Promise<T>): () => Promise<T> {
+  let shared: { readonly at: number; readonly answer: Promise<T> } | undefined;
+  return () => {
     const now = performance.now();
-    if (!shared || now - shared.at > SHARE_MS) shared = { at: now, answer: options.overview() };
+    if (!shared || now - shared.at > SHARE_MS) shared = { at: now, answer: ask() };
     return shared.answer;
   };
+}
+
+/** The page's application, without a socket. */
+export function statusApplication(
+  options: Pick<StatusOptions, 'overview' | 'findings' | 'assets' | 'log'>,
+): Hono {
+  const folder = options.assets ?? fileURLToPath(new URL('../../build/status/', import.meta.url));
+  const { log } = options;
+  const overview = share(options.overview);
+  const findings = share(async (): Promise<FindingsAnswer> => {
+    const { findings: list, now } = await options.findings();
+    return findingRows(list, now);
+  });
   const unavailable = (c: Context, error: unknown): Response => {
     const code = isFault(error) ? error.code : 'INTERNAL';
-    if (!isFault(error)) log.error({ err: error }, 'the overview failed');
+    if (!isFault(error)) log.error({ err: error, path: c.req.path }, 'control could not say how it is');
     return c.json({ code }, 503);
   };
 
@@ -99,6 +115,13 @@ export function statusApplication(options: Pick<StatusOptions, 'overview' | 'ass
   app.get('/api/overview', async (c) => {
     try {
       return c.json(await overview());
+    } catch (error) {
+      return unavailable(c, error);
+    }
+  });
+  app.get('/api/findings', async (c) => {
+    try {
+      return c.json(await findings());
     } catch (error) {
       return unavailable(c, error);
     }

@@ -8,7 +8,8 @@ import t from 'tap';
 import { startStatus } from '../../src/status/server.ts';
 import { Fault } from '../../src/wire/errors.ts';
 import type { Overview } from '../../src/wire/messages.ts';
-import { hostile, overviewOf } from './sample.ts';
+import type { KeptFinding } from '../../src/wire/finding.ts';
+import { findingsOf, hostile, NOW, overviewOf, PACS } from './sample.ts';
 
 const executablePath = '/usr/bin/chromium';
 const shots = fileURLToPath(new URL('../../build/status-shots/', import.meta.url));
@@ -28,9 +29,11 @@ const browser = await chromium.launch({ executablePath, headless: true, args: fl
 t.teardown(() => browser.close());
 
 let answer: () => Promise<Overview> = () => Promise.resolve(overviewOf());
+let held: () => KeptFinding[] = () => findingsOf();
 const status = await startStatus({
   listen: { address: '127.0.0.1', port: 0 },
   overview: () => answer(),
+  findings: () => Promise.resolve({ findings: held(), now: NOW }),
   log: { info: () => undefined, error: () => undefined },
 });
 t.teardown(() => status.close());
@@ -127,6 +130,7 @@ await t.test('on a phone nothing is cut off', async (t) => {
 await t.test('hostile text is text', async (t) => {
   for (const text of hostile) {
     answer = () => Promise.resolve(overviewOf({ sessions: 4, text }));
+    held = () => findingsOf({ text });
     const { page, faults } = await look({ width: 360 });
     await page.getByRole('heading', { name: 'Sessions' }).waitFor();
     t.equal(await page.evaluate('window.broken'), undefined, text.slice(0, 40));
@@ -137,9 +141,89 @@ await t.test('hostile text is text', async (t) => {
       'document.documentElement.scrollWidth - document.documentElement.clientWidth',
     );
     t.equal(overflow, 0, 'without pushing the page wide');
+    await page.goto(`${origin}/#device/pacs`);
+    await page.getByRole('heading', { name: 'Evidence' }).waitFor();
+    t.equal(await page.evaluate('window.broken'), undefined, 'nor in the view of a device');
+    t.equal(await page.locator('#page script, #page img, #page svg, #page a, #page iframe').count(), 0);
+    t.ok((await page.locator('body').innerText()).includes(text));
     t.same(faults, []);
     await page.close();
   }
+  held = () => findingsOf();
+});
+
+await t.test('findings: the worst first, with reasons, technique and state, and a search', async (t) => {
+  answer = () => Promise.resolve(overviewOf());
+  const { page, faults } = await look();
+  const table = page.getByRole('table', { name: 'Findings' });
+  await table.waitFor();
+  t.equal(await table.getByRole('rowheader').count(), 6);
+  const first = table.getByRole('row').nth(1);
+  t.match(
+    await first.innerText(),
+    /critical[^]*built into its firmware[^]*hard-coded-destination[^]*f-0{15}1[^]*1 reason[^]*1,235[^]*T0869[^]*Standard Application Layer Protocol[^]*last 5 min ago[^]*first [^]*open/,
+  );
+  await first.getByText('1 reason').click();
+  t.match(await first.innerText(), /uses tcp\/104 dicom of 10\.20\.0\.1[^]*What to do: Block the address/);
+  t.match(await table.innerText(), /acknowledged\s+by uid 0: the new printer/);
+  t.match(await table.innerText(), /suppressed until .*2026/);
+  t.match(await page.locator('body').innerText(), /4 open, 2 settled[^]*ATT&CK for ICS 18\.1/);
+  await page.screenshot({ path: join(shots, 'findings.png'), fullPage: true });
+  held = () => findingsOf({ more: 600 });
+  await page.getByText('106 lesser ones not shown').waitFor({ timeout: 15_000 });
+  await page.getByLabel('Search', { exact: true }).fill('mac-flood');
+  await page.getByText('1 finding found').waitFor();
+  t.equal(await table.getByRole('rowheader').count(), 1);
+  held = () => [];
+  await page.getByText('No finding is like that.').waitFor({ timeout: 15_000 });
+  await page.getByText('0 open, 0 settled').waitFor();
+  t.same(faults, []);
+  held = () => findingsOf();
+  await page.close();
+});
+
+await t.test('one device: what it seems to be and why, and what is held against it', async (t) => {
+  answer = () => Promise.resolve(overviewOf());
+  const { page, faults } = await look();
+  const devices = page.getByRole('table', { name: 'Devices' });
+  await devices.waitFor();
+  t.match(await devices.innerText(), /Archive[^]*18\s+2 findings/, 'medium and low: 1 - 0.85 × 0.96');
+  await devices.getByRole('button', { name: 'Archive' }).click();
+  await page.getByRole('heading', { name: 'Archive' }).waitFor();
+  t.match(page.url(), /#device\/pacs$/);
+  const why = page.getByRole('table', { name: 'What it seems to be, and why' });
+  t.match(await why.innerText(), /class\s+PACS\s+dicom calledAeTitle=ARCHIVE/);
+  t.match(await why.innerText(), /vendor\s+unknown: the claims differ[^]*Example, Sample/);
+  const body = await page.locator('body').innerText();
+  t.match(body, /Risk\s+18 of 100[^]*in-service[^]*by uid 0[^]*Said: owner\s+Radiology IT/);
+  t.match(body, /Also seen as\s+02:00:00:00:00:04/);
+  t.match(body, /2 open, 1 settled/, 'its own findings alone');
+  t.notMatch(body, /hard-coded-destination/);
+  t.match(await page.getByRole('table', { name: 'Services' }).innerText(), /tcp\/4242\s+dicom/);
+  t.match(await page.getByRole('table', { name: 'Evidence' }).innerText(), /OFFIS_DCMTK_367/);
+  await page.screenshot({ path: join(shots, 'device.png'), fullPage: true });
+  await page.goBack();
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor();
+  for (const name of [PACS, '02:00:00:00:00:04']) {
+    await page.goto(`${origin}/#device/${encodeURIComponent(name)}`);
+    await page.getByRole('heading', { name: 'Archive' }).waitFor();
+  }
+  await page.goto(`${origin}/#device/nobody`);
+  await page.getByText('No device is called that.').waitFor();
+  await page.getByRole('button', { name: 'All of the gateway' }).click();
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor();
+  await page.goto(`${origin}/#device/%E0%A4%A`);
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor();
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${origin}/#device/pacs`);
+  await page.getByRole('heading', { name: 'Archive' }).waitFor();
+  const overflow = await page.evaluate<number>(
+    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+  );
+  t.equal(overflow, 0, 'on a phone nothing is cut off');
+  await page.screenshot({ path: join(shots, 'device-phone.png'), fullPage: true });
+  t.same(faults, []);
+  await page.close();
 });
 
 await t.test('five hundred sessions', async (t) => {
@@ -150,10 +234,10 @@ await t.test('five hundred sessions', async (t) => {
   t.equal(await table.getByRole('rowheader').count(), 500);
   t.match(await page.locator('body').innerText(), /375 open, 125 ended lately/);
   t.match(await table.getByRole('row').last().innerText(), /ended/, 'open ones come first');
-  await page.getByLabel('Find').fill('Pump-14');
+  await page.getByLabel('Find', { exact: true }).fill('Pump-14');
   await page.getByText('125 sessions found').waitFor();
   t.equal(await table.getByRole('rowheader').count(), 125);
-  await page.getByLabel('Find').fill('nobody');
+  await page.getByLabel('Find', { exact: true }).fill('nobody');
   await page.getByText('No session is like that.').waitFor();
   t.same(faults, []);
   await page.close();

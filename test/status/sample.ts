@@ -1,4 +1,6 @@
-/** Overviews for the tests of the page: a small clinic, and as many hostile or ordinary sessions as asked for. */
+/** Overviews and findings for the tests of the page: a small clinic, and as many hostile or ordinary sessions as asked for. */
+import { findingKinds, keptFinding, riskOf, severities } from '../../src/wire/finding.ts';
+import type { FindingKind, KeptFinding } from '../../src/wire/finding.ts';
 import { overview as overviewSchema } from '../../src/wire/messages.ts';
 import type { Overview } from '../../src/wire/messages.ts';
 
@@ -74,6 +76,43 @@ function sessionOf(i: number, text?: string): object {
   };
 }
 
+/** Card of the archive. */
+export const PACS = '02:00:00:00:00:05';
+
+/** What is held against the archive and the unknown host, in the order of the ledger; `more` others. */
+export function findingsOf(options: { text?: string; more?: number } = {}): KeptFinding[] {
+  const { text, more = 0 } = options;
+  const row = (i: number, kind: FindingKind, mac: string | undefined, rest: object = {}): KeptFinding =>
+    keptFinding.parse({
+      id: `f-${i.toString(16).padStart(16, '0')}`,
+      kind,
+      ...(mac === undefined ? {} : { mac }),
+      key: text ?? `10.20.0.${i} tcp/104`,
+      severity: findingKinds[kind].severity,
+      evidence: [text ?? `uses tcp/104 dicom of 10.20.0.${i}`],
+      first: NOW - 3 * 60 * MINUTE,
+      last: NOW - 5 * MINUTE,
+      count: 1234 + i,
+      device: text?.slice(0, 100) ?? (mac === PACS ? 'pacs' : (mac ?? 'the link')),
+      technique: findingKinds[kind].technique,
+      state: 'open',
+      ...rest,
+    });
+  const unknown = '02:00:00:00:00:99';
+  const list = [
+    row(1, 'hard-coded-destination', unknown),
+    row(2, 'mac-flood', undefined),
+    row(3, 'new-peer', PACS),
+    row(4, 'weak-protocol', PACS),
+    row(5, 'new-service', PACS, { state: 'acknowledged', by: 'uid 0', note: text ?? 'the new printer' }),
+    row(6, 'dials-out', unknown, { state: 'suppressed', until: NOW + 60 * MINUTE, by: 'uid 0', note: '' }),
+    ...Array.from({ length: more }, (_, i) => row(100 + i, 'unusual-hours', PACS)),
+  ];
+  const rank = ({ state, severity }: KeptFinding): number =>
+    (state === 'open' ? 0 : 10) - severities.indexOf(severity);
+  return list.toSorted((a, b) => rank(a) - rank(b));
+}
+
 /** `sessions` rows; with `text`, every free text of the answer is that text. */
 export function overviewOf(options: { sessions?: number; text?: string } = {}): Overview {
   const { sessions = 3, text } = options;
@@ -113,7 +152,7 @@ export function overviewOf(options: { sessions?: number; text?: string } = {}): 
       {
         device: { id: 'pacs', name: text ?? 'Archive', class: 'pacs', unit: 'radiology' },
         observation: {
-          mac: '02:00:00:00:00:05',
+          mac: PACS,
           vendor: text ?? 'Example Imaging GmbH',
           addresses: ['10.20.0.5', 'fe80::5'],
           services: [
@@ -132,8 +171,36 @@ export function overviewOf(options: { sessions?: number; text?: string } = {}): 
             first: NOW - 9 * MINUTE,
             last: NOW - MINUTE,
           })),
+          identity: [
+            {
+              attribute: 'class',
+              value: text ?? 'PACS',
+              because: text ?? 'dicom calledAeTitle=ARCHIVE',
+              conflicts: [],
+            },
+            {
+              attribute: 'vendor',
+              because: text ?? 'dicom equipment.manufacturer=Example',
+              conflicts: [text ?? 'Example', 'Sample'],
+            },
+          ],
           first: NOW - 9 * MINUTE,
           last: NOW - 30_000,
+        },
+        standing: {
+          record: {
+            id: 'd-0123456789abcdef',
+            keys: [{ kind: 'mac', value: PACS }],
+            macs: ['02:00:00:00:00:04', PACS],
+            lifecycle: 'in-service',
+            confirmed: { by: 'uid 0', at: NOW - 60 * MINUTE },
+            said: {
+              owner: { value: text?.slice(0, 100) ?? 'Radiology IT', by: 'uid 0', at: NOW - 60 * MINUTE },
+            },
+            first: NOW - 9 * MINUTE,
+            last: NOW - 30_000,
+          },
+          risk: riskOf(findingsOf().filter(({ mac, state }) => mac === PACS && state === 'open')),
         },
       },
       {

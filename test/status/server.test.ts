@@ -7,9 +7,13 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { startStatus } from '../../src/status/server.ts';
 import { Fault } from '../../src/wire/errors.ts';
+import type { KeptFinding } from '../../src/wire/finding.ts';
 import { overview as overviewSchema } from '../../src/wire/messages.ts';
 import type { Overview } from '../../src/wire/messages.ts';
-import { overviewOf } from './sample.ts';
+import { SHOWN } from '../../src/status/finding-rows.ts';
+import type { FindingsAnswer } from '../../src/status/finding-rows.ts';
+import { matrix } from '../wire/attack-ics-matrix.ts';
+import { findingsOf, NOW, overviewOf } from './sample.ts';
 
 const log = { info: () => undefined, error: () => undefined };
 
@@ -47,8 +51,12 @@ async function raw(port: number, text: string): Promise<string> {
   return answer;
 }
 
-async function open(t: Test, overview: () => Promise<Overview>): Promise<number> {
-  const page = await startStatus({ listen: { address: '127.0.0.1', port: 0 }, overview, log });
+const findings = (): Promise<{ findings: KeptFinding[]; now: number }> =>
+  Promise.resolve({ findings: findingsOf(), now: NOW });
+
+async function open(t: Test, overview: () => Promise<Overview>, held = findings): Promise<number> {
+  const listen = { address: '127.0.0.1', port: 0 };
+  const page = await startStatus({ listen, overview, findings: held, log });
   t.teardown(() => page.close());
   return page.port ?? 0;
 }
@@ -79,6 +87,33 @@ void t.test('the page, its parts and the overview', async (t) => {
     t.equal(headers['access-control-allow-origin'], undefined);
     t.equal(headers['x-powered-by'], undefined);
   }
+});
+
+void t.test('findings: each with its sentence, technique by name, state, and no more than fit', async (t) => {
+  const all = findingsOf({ more: SHOWN });
+  const port = await open(
+    t,
+    () => Promise.resolve(overviewOf()),
+    () => Promise.resolve({ findings: all, now: NOW }),
+  );
+  const { status, body } = await ask(port, '/api/findings');
+  t.equal(status, 200);
+  const answer = JSON.parse(body) as FindingsAnswer;
+  t.match(answer, { now: NOW, total: all.length, source: /^ATT&CK for ICS \d+\.\d+$/ });
+  t.equal(answer.findings.length, SHOWN);
+  t.equal(answer.findings[0]?.severity, 'critical', 'the worst first');
+  for (const row of answer.findings.slice(0, 8)) {
+    t.match(row, { text: /\.$/, advice: /\.$/, id: /^f-/ });
+    t.equal(row.techniqueName, matrix[row.technique]);
+  }
+  const failing = await open(
+    t,
+    () => Promise.resolve(overviewOf()),
+    () => Promise.reject(new Fault('IPC_TIMEOUT', 'a detail that stays inside')),
+  );
+  t.match(await ask(failing, '/api/findings'), { status: 503, body: '{"code":"IPC_TIMEOUT"}' });
+  t.equal((await ask(port, '/api/findings', { method: 'POST' })).status, 405);
+  t.equal((await ask(port, '/api/findings', { headers: { Host: 'evil.example' } })).status, 421);
 });
 
 void t.test('nothing but reading, nothing but these paths', async (t) => {
@@ -171,6 +206,7 @@ void t.test('an address that is taken does not end the process', async (t) => {
   const page = await startStatus({
     listen: { address: '127.0.0.1', port },
     overview: () => Promise.resolve(overviewOf()),
+    findings,
     log: { info: () => undefined, error: (_fields, text) => void told.push(text) },
   });
   t.equal(page.port, undefined);

@@ -1,6 +1,8 @@
 /** The devices: what was configured, what the sensor saw, and what each host said of itself. */
 import type { VNode } from 'preact';
 import type { DeviceRow } from '../../wire/messages.ts';
+import type { FindingsAnswer } from '../finding-rows.ts';
+import { DeviceButton } from './findings.tsx';
 import { Table } from './table.tsx';
 import type { Column } from './table.tsx';
 import { agoText, clockText, pluralText } from './words.ts';
@@ -47,16 +49,43 @@ function Said({ observation }: { readonly observation: Observation }): VNode {
   );
 }
 
-const columns = (now: number): readonly Column<DeviceRow>[] => [
+/** What people call it, then what it was configured as. */
+const nameText = ({ device, standing }: DeviceRow): string =>
+  standing?.record.said.name?.value ?? device?.name ?? 'Unknown device';
+
+const placeOf = ({ device, observation }: DeviceRow): string => device?.id ?? observation?.mac ?? '';
+
+/** Risk, and how many open findings it comes from. */
+function Risk({ row, open }: { readonly row: DeviceRow; readonly open: ReadonlyMap<string, number> }): VNode {
+  const { observation, standing } = row;
+  const cards = new Set([...(standing?.record.macs ?? []), ...(observation ? [observation.mac] : [])]);
+  let count = 0;
+  for (const mac of cards) count += open.get(mac) ?? 0;
+  if (count === 0) return <>–</>;
+  const risk = standing?.risk ?? 0;
+  return (
+    <>
+      <span class={`level ${risk >= 50 ? 'critical' : risk > 0 ? 'warning' : 'quiet'}`}>{risk}</span>
+      <small>{pluralText(count, 'finding')}</small>
+    </>
+  );
+}
+
+const columns = (now: number, open: ReadonlyMap<string, number>): readonly Column<DeviceRow>[] => [
   {
     head: 'Device',
-    cell: ({ device }) => (
+    cell: (row) => (
       <>
-        <strong>{device?.name ?? 'Unknown device'}</strong>
-        <small>{device ? `${device.id}, ${device.class}, ${device.unit}` : 'not in the inventory'}</small>
+        <DeviceButton name={placeOf(row)}>
+          <strong>{nameText(row)}</strong>
+        </DeviceButton>
+        <small>
+          {row.device ? `${row.device.id}, ${row.device.class}, ${row.device.unit}` : 'not in the inventory'}
+        </small>
       </>
     ),
   },
+  { head: 'Risk', cell: (row) => <Risk row={row} open={open} /> },
   {
     head: 'Vendor',
     cell: ({ observation }) =>
@@ -82,11 +111,16 @@ const columns = (now: number): readonly Column<DeviceRow>[] => [
 
 export function Devices({
   devices,
+  findings,
   now,
 }: {
   readonly devices: readonly DeviceRow[];
+  readonly findings: FindingsAnswer;
   readonly now: number;
 }): VNode {
+  const open = new Map<string, number>();
+  for (const { mac, state } of findings.findings)
+    if (mac !== undefined && state === 'open') open.set(mac, (open.get(mac) ?? 0) + 1);
   const unknown = devices.filter((row) => !row.device).length;
   return (
     <section aria-labelledby="devices">
@@ -98,9 +132,9 @@ export function Devices({
       </header>
       <Table
         caption="Devices"
-        columns={columns(now)}
+        columns={columns(now, open)}
         rows={devices}
-        keyOf={({ device, observation }) => device?.id ?? observation?.mac ?? ''}
+        keyOf={placeOf}
         empty="None is configured, and none was seen."
       />
     </section>

@@ -1,14 +1,18 @@
 /**
- * The page: asks /api/overview every POLL_MS and shows it. When control stops answering, what was last known stays, under
+ * The page: asks /api/overview and /api/findings every POLL_MS and shows them, all or one device of them. When control stops answering, what was last known stays, under
  * a banner that says how old it is. Text is only ever text: nothing here sets HTML.
  */
 import { render } from 'preact';
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Overview } from '../../wire/messages.ts';
+import type { FindingsAnswer } from '../finding-rows.ts';
+import { Device } from './device.tsx';
 import { Devices } from './devices.tsx';
+import { Findings } from './findings.tsx';
 import { Health, summaryText, worst } from './health.tsx';
 import { Peers } from './peers.tsx';
+import { usePlace } from './place.ts';
 import { Sessions } from './sessions.tsx';
 import { agoText, countText, spanText, timeText } from './words.ts';
 
@@ -20,17 +24,15 @@ const STALE_MS = 2 * POLL_MS + TIMEOUT_MS;
 interface Known {
   /** The last answer, and when it came, on the browser's steady clock. */
   readonly overview?: Overview;
+  readonly findings?: FindingsAnswer;
   readonly at: number;
   /** Why the last attempt failed. */
   readonly fault?: string;
 }
 
-async function ask(): Promise<Overview> {
-  const response = await fetch('api/overview', {
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    cache: 'no-store',
-  });
-  if (response.ok) return (await response.json()) as Overview;
+async function ask<T>(path: string): Promise<T> {
+  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: 'no-store' });
+  if (response.ok) return (await response.json()) as T;
   const { code } = (await response.json().catch(() => ({ code: `HTTP ${response.status}` }))) as {
     code: string;
   };
@@ -46,8 +48,11 @@ function useOverview(): { readonly known: Known; readonly age: number } {
     let stopped = false;
     const poll = async (): Promise<void> => {
       try {
-        const overview = await ask();
-        setKnown({ overview, at: performance.now() });
+        const [overview, findings] = await Promise.all([
+          ask<Overview>('api/overview'),
+          ask<FindingsAnswer>('api/findings'),
+        ]);
+        setKnown({ overview, findings, at: performance.now() });
       } catch (error) {
         const fault = error instanceof Error && error.name === 'Error' ? error.message : 'no answer';
         setKnown((before) => ({ ...before, fault }));
@@ -112,9 +117,30 @@ function Audit({ overview: { audit, now } }: { readonly overview: Overview }): V
   );
 }
 
+function Whole({
+  overview,
+  findings,
+}: {
+  readonly overview: Overview;
+  readonly findings: FindingsAnswer;
+}): VNode {
+  const { health, peers, sessions, devices, now } = overview;
+  return (
+    <>
+      <Health health={health} now={now} />
+      <Peers peers={peers} now={now} />
+      <Sessions sessions={sessions} now={now} />
+      <Findings answer={findings} />
+      <Devices devices={devices} findings={findings} now={now} />
+      <Audit overview={overview} />
+    </>
+  );
+}
+
 function Page(): VNode {
   const { known, age } = useOverview();
-  const { overview } = known;
+  const { overview, findings } = known;
+  const name = usePlace();
   useEffect(() => {
     if (overview) document.title = `${summaryText(overview.health)} ${overview.site.name} – Anteroom`;
   }, [overview]);
@@ -136,13 +162,13 @@ function Page(): VNode {
         )}
       </header>
       <Stale known={known} age={age} />
-      {overview ? (
+      {overview && findings ? (
         <main class={known.fault === undefined ? undefined : 'old'}>
-          <Health health={overview.health} now={overview.now} />
-          <Peers peers={overview.peers} now={overview.now} />
-          <Sessions sessions={overview.sessions} now={overview.now} />
-          <Devices devices={overview.devices} now={overview.now} />
-          <Audit overview={overview} />
+          {name === undefined ? (
+            <Whole overview={overview} findings={findings} />
+          ) : (
+            <Device name={name} devices={overview.devices} findings={findings} now={overview.now} />
+          )}
         </main>
       ) : (
         <main>
