@@ -12,6 +12,7 @@ import { fact } from './facts.ts';
 import { findingId, findingKind, severity } from './finding.ts';
 import { grant, refusal, subject, target } from './grant.ts';
 import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStatus, review } from './life.ts';
+import { provisionCode } from './provision-code.ts';
 import { simulation } from './simulation.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
 
@@ -177,6 +178,13 @@ const kinds = {
   'journal.replayed': z.strictObject({ process: processName, records: z.number().int().positive() }),
   /** Something was reported of a user or a user's device that hadn't been known so. `by`: who said it. */
   'fact.reported': z.strictObject({ fact, by: z.string() }),
+  /** A stick was plugged in and not taken. Nothing of its content: `digest` is SHA-256 of the enrolment's head. */
+  'provision.refused': z.strictObject({
+    code: provisionCode,
+    digest: z.string().optional(),
+    /** More than one when there was no room to keep them one by one. */
+    count: z.number().int().positive(),
+  }),
   /** An operator did something on the local page or the command line. */
   'operator.action': z.strictObject({
     operator: z.string(),
