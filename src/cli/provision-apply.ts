@@ -7,7 +7,7 @@
  *
  * After a power cut between any two of these `recover` and the same stick lead to the same end.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { formatVerifierKey, generateSigningKey, openSigner } from '../audit/note.ts';
@@ -69,6 +69,8 @@ export interface Outcome {
   readonly detail?: string;
   /** The site that the gateway is now enrolled for. */
   readonly site?: string;
+  /** SHA-256 of the head that was offered, hexadecimal. */
+  readonly offered?: string;
 }
 
 const outcome = (code: ProvisionCode, detail?: string): Outcome => ({
@@ -351,7 +353,11 @@ export async function applySticks(roots: readonly string[], options: ApplyOption
     const sticks = readings.filter(({ reading }) => reading.kind === 'stick');
     if (sticks.length > 1) return outcome('E16');
     const [only] = sticks;
-    if (only?.reading.kind === 'stick') return await applyContent(places, only.root, only.reading, options);
+    if (only?.reading.kind === 'stick') {
+      const { head } = only.reading;
+      const said = await applyContent(places, only.root, only.reading, options);
+      return head ? { ...said, offered: hash('sha256', head, 'hex') } : said;
+    }
     const bad = readings.find(({ reading }) => reading.kind === 'unreadable');
     return bad?.reading.kind === 'unreadable' ? outcome('E02', bad.reading.detail) : outcome('E01');
   } catch (error) {

@@ -5,6 +5,7 @@
  *   <run>/stick.json     what was said of the last stick
  *   <run>/selftest.json  the last self-test
  *   <run>/attempts       when sticks were looked at, for the limit of five a minute
+ *   <run>/limited        when the limit was last written down
  *   <run>/code           what was typed on the technician's page, until it is used
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -47,6 +48,14 @@ export function mayAttempt(run: string, now: number): boolean {
   const recent = before.filter((at) => at <= now && at > now - MINUTE_MS);
   if (recent.length >= ATTEMPTS_PER_MINUTE) return false;
   writeJson(run, 'attempts', [...recent, now]);
+  return true;
+}
+
+/** Whether it is to be recorded that there were too many attempts: once a minute. */
+export function mayTellLimit(run: string, now: number): boolean {
+  const last = readJson(join(run, 'limited'), z.number());
+  if (last !== undefined && last <= now && last > now - MINUTE_MS) return false;
+  writeJson(run, 'limited', now);
   return true;
 }
 

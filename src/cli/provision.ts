@@ -11,8 +11,10 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { provisioningSteps } from '../control/provisioning.ts';
 import { Signer } from '../crypto/signer.ts';
+import { keepRefusal } from '../platform/refusal-tray.ts';
 import { version } from '../platform/version.ts';
 import { handoverSheet, startProvisionPage } from '../status/provision-page.ts';
+import { configSchema } from '../wire/config.ts';
 import { Fault, isFault } from '../wire/errors.ts';
 import { MAX_HEAD_BYTES } from '../wire/provision.ts';
 import { isRefusal, provisionCode, provisionCodes } from '../wire/provision-code.ts';
@@ -24,6 +26,7 @@ import type { Outcome } from './provision-apply.ts';
 import {
   gatherFacts,
   mayAttempt,
+  mayTellLimit,
   takeTypedCode,
   writeSelfTest,
   writeStickState,
@@ -81,6 +84,22 @@ export function outcomeText({ code, detail, site }: Outcome): string {
   return `${code}  ${sentence}\n${site === undefined ? '' : `Site: ${plain(site)}\n`}${more}${action}\n`;
 }
 
+/**
+ * Write a refusal down for the audit log: at most five a minute, and that there were more. Where even that can't be
+ * written, the refusal itself says so.
+ */
+function record({ stateDir, runDir }: BoxOptions, { code, offered }: Outcome, now: number): void {
+  if (code === 'E18' && !mayTellLimit(runDir, now)) return;
+  try {
+    const { audit } = configSchema.shape.uids.parse({});
+    keepRefusal(stateDir, { at: now, code, ...(offered === undefined ? {} : { digest: offered }) }, audit);
+  } catch (error) {
+    process.stderr.write(
+      `anteroom: ${code} could not be recorded: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+  }
+}
+
 interface ApplyCommand extends BoxOptions {
   readonly signers: string;
   readonly sys: string;
@@ -102,7 +121,9 @@ async function apply(roots: readonly string[], said: ApplyCommand): Promise<void
     });
     if (said.json === true) printJson({ ...outcome, ...provisionCodes[code] });
     else process.stdout.write(outcomeText(outcome));
-    if (isRefusal(code)) process.exitCode = 65;
+    if (!isRefusal(code)) return;
+    record(said, outcome, now);
+    process.exitCode = 65;
   };
   if (!mayAttempt(said.runDir, now)) {
     finish({ code: 'E18' });
@@ -240,8 +261,10 @@ export function register(program: Command): void {
         code: read.data,
         ...(said.detail === undefined ? {} : { detail: said.detail.slice(0, 300) }),
       };
-      writeStickState(said.runDir, { state: 'read', at: Date.now(), ...outcome });
+      const now = Date.now();
+      writeStickState(said.runDir, { state: 'read', at: now, ...outcome });
       process.stdout.write(outcomeText(outcome));
+      record(said, mayAttempt(said.runDir, now) ? outcome : { code: 'E18' }, now);
       process.exitCode = 65;
     });
   box(group.command('status').description('how far the set-up is'))

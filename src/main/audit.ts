@@ -4,6 +4,9 @@
  * The five processes append, and only under their own name: an event's `origin` must be a role that the kernel says the
  * caller has (SO_PEERCRED). Operators and control read.
  *
+ * Refusals of sticks come by the tray (`platform/refusal-tray.ts`), not by the socket: most of them are older than this
+ * process.
+ *
  * A store that can't be opened doesn't end the process: every verb answers with the reason, and opening is tried again
  * while trying can help. So control sees what is wrong, and a disk that gets room again needs no restart.
  */
@@ -28,6 +31,7 @@ import { auditSchema } from '../audit/schema.ts';
 import { serve } from '../ipc/server.ts';
 import { socketPath } from '../platform/config.ts';
 import { runProcess } from '../platform/process.ts';
+import { clearTray, readTray, refusalEvent } from '../platform/refusal-tray.ts';
 import type { ProcessContext } from '../platform/process.ts';
 import { version } from '../platform/version.ts';
 import { openStore } from '../store/store.ts';
@@ -207,11 +211,32 @@ runProcess('audit', async (context) => {
     };
   };
 
+  /** What was refused at the box goes to the log, and then out of the tray. */
+  let emptying = false;
+  const emptyTray = async (): Promise<void> => {
+    if (emptying) return;
+    emptying = true;
+    try {
+      const waiting = readTray(config.stateDir);
+      if (waiting.length === 0) return;
+      const events = waiting.flatMap(({ record }) => (record ? [refusalEvent(record)] : []));
+      if (events.length < waiting.length)
+        log.warn({ files: waiting.length - events.length }, 'not records of refusals');
+      if (events.length > 0) await append(events);
+      clearTray(config.stateDir, waiting);
+    } catch (err) {
+      log.debug({ err }, 'refusals stay in their tray');
+    } finally {
+      emptying = false;
+    }
+  };
+
   const tick = (): void => {
     if (!opened) {
       if (reason.retry) tryOpen();
       return;
     }
+    void emptyTray();
     const grown = opened.log.head.size - signedSize;
     const due = grown >= CHECKPOINT_RECORDS || between(signedAt, clock.monotonic()) >= CHECKPOINT_AFTER;
     if (grown > 0 && due) signHead(opened);
@@ -256,6 +281,7 @@ runProcess('audit', async (context) => {
     clearInterval(timer);
     await server.close();
     if (!opened) return;
+    await emptyTray();
     const stopped = appendOwn({
       kind: 'process.stop',
       at: clock.now(),

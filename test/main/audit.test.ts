@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { auditSchema } from '../../src/audit/schema.ts';
 import { MAX_FRAME_BYTES, encodeFrame } from '../../src/ipc/frame.ts';
+import { keepRefusal, readTray } from '../../src/platform/refusal-tray.ts';
 import { openStore } from '../../src/store/store.ts';
 import type { AuditEvent } from '../../src/wire/audit-event.ts';
 import { isFault } from '../../src/wire/errors.ts';
@@ -230,3 +232,43 @@ void t.test('a store that cannot be opened is told to every caller, and tried ag
   t.equal(await damaged.stop(), 0);
   t.equal(readFileSync(site.store, 'utf8'), 'x'.repeat(8192), 'and left as it is');
 });
+
+void t.test(
+  'refusals of sticks from before it ran, and while it runs, go from the tray to the log',
+  async (t) => {
+    const site = makeSite({});
+    t.teardown(() => site.remove());
+    const state = join(site.folder, 'state');
+    const uid = process.getuid?.() ?? 0;
+    keepRefusal(state, { at: 1000, code: 'E05', digest: 'ab'.repeat(32) }, uid);
+    const audit = await startAudit(site);
+    const client = connectAudit(site);
+    t.teardown(() => client.close());
+    const logged = async (count: number): Promise<AuditEvent[]> => {
+      const until = Date.now() + 60_000;
+      for (;;) {
+        const { records } = await client.call('audit.read', { from: 0, limit: 100 });
+        const found = records.map(({ event }) => event).filter(({ kind }) => kind === 'provision.refused');
+        if (found.length >= count || Date.now() > until) return found;
+        await pause(50);
+      }
+    };
+    await logged(1);
+    keepRefusal(state, { at: 2000, code: 'E01' }, uid);
+    t.same(await logged(2), [
+      {
+        kind: 'provision.refused',
+        at: 1000,
+        origin: 'audit',
+        body: { code: 'E05', digest: 'ab'.repeat(32), count: 1 },
+      },
+      { kind: 'provision.refused', at: 2000, origin: 'audit', body: { code: 'E01', count: 1 } },
+    ]);
+    keepRefusal(state, { at: 3000, code: 'E02' }, uid);
+    t.equal(await audit.stop(), 0);
+    t.same(readTray(state), [], 'nothing waits');
+    const again = await startAudit(site);
+    t.equal((await logged(3)).length, 3, 'each once, also what came at the end');
+    t.equal(await again.stop(), 0);
+  },
+);
