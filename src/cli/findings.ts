@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { attackSource, techniqueText } from '../wire/attack-ics.ts';
 import { Fault } from '../wire/errors.ts';
-import { findingId, findingKinds } from '../wire/finding.ts';
+import { findingId, findingKinds, isLearnable } from '../wire/finding.ts';
 import type { KeptFinding } from '../wire/finding.ts';
 import { paragraph, plain, printJson, span, table, withControl } from './console.ts';
 
@@ -34,8 +34,25 @@ export function findingText(f: KeptFinding, now: number): string {
   );
   for (const each of f.evidence) out += paragraph(each, 4, '  -');
   out += paragraph(`What to do: ${advice}`, 2);
+  if (f.state === 'open' && isLearnable(f))
+    out += paragraph(
+      `If it is meant: \`anteroom findings ack ${f.id} --learn\` makes it part of the baseline.`,
+      2,
+    );
+  if (f.learned === true) out += paragraph('It is part of the baseline.', 2);
   if (f.by !== undefined) out += paragraph(`${f.state} by ${f.by}: ${f.note ?? ''}`, 2);
   return out;
+}
+
+/** What an acknowledgement came to; and where it could do more, how. */
+export function acknowledgedText(f: KeptFinding): string {
+  if (f.learned === true) return `${f.id} is acknowledged, and what it is about is part of the baseline.\n`;
+  const done = `${f.id} is acknowledged.\n`;
+  if (!isLearnable(f)) return done;
+  return `${done}${paragraph(
+    `The baseline is as it was; a frozen one stays so. If this is meant, \`anteroom findings ack ${f.id} --learn\` takes it in.`,
+    0,
+  )}`;
 }
 
 const fetchFindings = (closed: boolean): Promise<{ findings: KeptFinding[]; now: number }> =>
@@ -97,10 +114,13 @@ export function register(program: Command): void {
     .description('say that a finding was seen: it counts no more, unless it gets worse')
     .argument('<finding>', 'its id, or the beginning of it')
     .option('--note <text>', 'why, for the record', '')
-    .action(async (id: string, { note }: { note: string }) => {
+    .option('--learn', 'and make it part of the baseline: a peer, a service, a destination that is meant')
+    .action(async (id: string, { note, learn = false }: { note: string; learn?: boolean }) => {
       const finding = await resolve(id);
-      const kept = await withControl((control) => control.call('operator.findings.ack', { finding, note }));
-      process.stdout.write(`${kept.id} is acknowledged.\n`);
+      const kept = await withControl((control) =>
+        control.call('operator.findings.ack', { finding, note, learn }),
+      );
+      process.stdout.write(acknowledgedText(kept));
     });
   findings
     .command('suppress')

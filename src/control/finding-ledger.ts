@@ -2,7 +2,8 @@
  * The findings as control keeps them: what the sensor reports, what control itself finds, and what people said of each.
  *
  *   open          counts for the device's risk, is listed, was told to the audit log
- *   acknowledged  a person has seen it: it counts no more, unless it gets worse
+ *   acknowledged  a person has seen it: it counts no more, unless it gets worse; and what it is about may be made
+ *                 normal: the sensor is told (`accepted`), whenever it connects, and a frozen baseline takes it in too
  *   suppressed    the same until a time; after it, whatever goes on is open again
  *   closed        not seen for `OVER`; seen again, it is raised again
  *
@@ -12,8 +13,15 @@
  */
 import type { AuditBody } from '../wire/audit-event.ts';
 import { Fault } from '../wire/errors.ts';
-import { findingKinds, keptFinding, riskOf, severities } from '../wire/finding.ts';
-import type { FindingReport, KeptFinding } from '../wire/finding.ts';
+import {
+  acceptedConduct,
+  findingKinds,
+  isLearnable,
+  keptFinding,
+  riskOf,
+  severities,
+} from '../wire/finding.ts';
+import type { AcceptedConduct, FindingReport, KeptFinding } from '../wire/finding.ts';
 import { between, hours, monotonicMillis, seconds } from '../wire/units.ts';
 import type { Clock, MonotonicMillis } from '../wire/units.ts';
 import type { Journal } from './journal.ts';
@@ -131,9 +139,20 @@ export class FindingLedger {
     return { level: 'ok', text };
   }
 
-  /** Fault FINDING_UNKNOWN. */
-  acknowledge(id: string, note: string, by: string): KeptFinding {
-    return this.#settle(this.#known(id), { state: 'acknowledged', note, by });
+  /** `learn`: it is normal from now on. Fault FINDING_UNKNOWN or FINDING_NOT_LEARNABLE. */
+  acknowledge(id: string, note: string, by: string, learn = false): KeptFinding {
+    const row = this.#known(id);
+    if (!learn) return this.#settle(row, { state: 'acknowledged', note, by });
+    if (!isLearnable(row.finding)) throw new Fault('FINDING_NOT_LEARNABLE', `${row.finding.kind} ${id}`);
+    return this.#settle(row, { state: 'acknowledged', note, by, learned: true });
+  }
+
+  /** What people made normal. */
+  accepted(): AcceptedConduct[] {
+    return [...this.#rows.values()].flatMap(({ finding: { learned, kind, mac, key } }) => {
+      const parsed = learned === true ? acceptedConduct.safeParse({ kind, mac, key }) : undefined;
+      return parsed?.success === true ? [parsed.data] : [];
+    });
   }
 
   /** Fault FINDING_UNKNOWN, or IPC_MALFORMED for an end that has passed. */
@@ -217,7 +236,11 @@ export class FindingLedger {
 
   #settle(
     row: Row,
-    said: { state: 'acknowledged' | 'suppressed'; until?: number; note: string; by: string },
+    said: Pick<KeptFinding, 'learned' | 'until'> & {
+      state: 'acknowledged' | 'suppressed';
+      note: string;
+      by: string;
+    },
   ): KeptFinding {
     const { until: _, ...rest } = row.finding;
     row.finding = { ...rest, ...said };
@@ -232,7 +255,7 @@ export class FindingLedger {
   }
 
   #closed(row: Row, why: AuditBody<'finding.closed'>['why']): void {
-    const { id, kind, device, by, note, until, mac } = row.finding;
+    const { id, kind, device, by, note, until, mac, learned } = row.finding;
     row.dirty = true;
     row.told = true;
     this.#options.journal.write('finding.closed', {
@@ -240,6 +263,7 @@ export class FindingLedger {
       what: kind,
       device,
       why,
+      ...(why === 'acknowledged' && learned === true ? { learned } : {}),
       ...(why === 'over' || by === undefined ? {} : { by }),
       ...(why === 'over' || note === undefined ? {} : { note }),
       ...(why !== 'suppressed' || until === undefined ? {} : { until }),

@@ -19,7 +19,7 @@ import type { Caller, ControlHandlers, Ports } from './ports.ts';
 import type { StateStore } from './state-store.ts';
 
 export interface InventoryDeskOptions {
-  readonly ports: Pick<Ports, 'clock' | 'random'>;
+  readonly ports: Pick<Ports, 'clock' | 'random' | 'sensor'>;
   readonly store: StateStore;
   readonly directory: Directory;
   readonly journal: Pick<Journal, 'write'>;
@@ -110,12 +110,17 @@ export class InventoryDesk {
           this.#records.say(this.#record(device), {}, 'retired', by),
         ),
       'operator.findings.list': ({ closed }) => ({ findings: this.findings.list(closed), now: clock.now() }),
-      'operator.findings.ack': ({ finding, note }, caller) =>
-        this.#settle(caller, 'findings.ack', finding, (by) => this.findings.acknowledge(finding, note, by)),
+      'operator.findings.ack': ({ finding, note, learn = false }, caller) =>
+        this.#settle(caller, learn ? 'findings.learn' : 'findings.ack', finding, (by) => {
+          const kept = this.findings.acknowledge(finding, note, by, learn);
+          if (learn) this.#options.ports.sensor.acceptedChanged();
+          return kept;
+        }),
       'operator.findings.suppress': ({ finding, until, note }, caller) =>
         this.#settle(caller, 'findings.suppress', finding, (by) =>
           this.findings.suppress(finding, until, note, by),
         ),
+      'sensor.accepted': () => ({ rows: this.findings.accepted() }),
       'operator.flows': ({ from }) => this.flows.page(from),
     };
   }
@@ -170,4 +175,7 @@ export class InventoryDesk {
   }
 }
 
-type ControlHandlersOf = Pick<ControlHandlers, keyof typeof inventoryVerbs & keyof ControlHandlers>;
+type ControlHandlersOf = Pick<
+  ControlHandlers,
+  'sensor.accepted' | (keyof typeof inventoryVerbs & keyof ControlHandlers)
+>;

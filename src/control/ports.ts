@@ -57,6 +57,12 @@ export interface BrokerPort {
   directoryChanged(): void;
 }
 
+/** Pushes to the sensor; one that isn't there asks when it connects. */
+export interface SensorPort {
+  /** More is normal than before; the sensor asks what. */
+  acceptedChanged(): void;
+}
+
 export interface Ports {
   readonly clock: Clock;
   /** The site's local time of an instant, for policies that ask for it. */
@@ -70,6 +76,7 @@ export interface Ports {
   readonly tunnel: TunnelPort;
   readonly audit: AuditPort;
   readonly broker: BrokerPort;
+  readonly sensor: SensorPort;
   readonly log: Log;
   readonly version: string;
   /** The machine's own clock (CLOCK_BOOTTIME) and which boot it is. */

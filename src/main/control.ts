@@ -72,6 +72,7 @@ runProcess('control', async ({ config, log, clock }) => {
 
   // Nobody is there to be told before the socket is served; the broker asks when it connects.
   let tellDirectory = (): void => undefined;
+  let tellAccepted = (): void => undefined;
   const emergency = new EmergencyJournal({
     file: join(config.stateDir, 'control', 'emergency.journal'),
     fallback: join(config.runtimeDir, 'control', 'emergency.journal'),
@@ -112,6 +113,7 @@ runProcess('control', async ({ config, log, clock }) => {
       regrant: (grant) => server.push('session.regrant', { grant }, 'broker'),
       directoryChanged: () => tellDirectory(),
     },
+    sensor: { acceptedChanged: () => tellAccepted() },
   };
   const control = new Control(config, ports, state);
   // Early: without a listener the signal would end the process.
@@ -128,6 +130,7 @@ runProcess('control', async ({ config, log, clock }) => {
       'session.ended': ['broker'],
       'broker.health': ['broker'],
       'sensor.observed': ['sensor'],
+      'sensor.accepted': ['sensor'],
       'operator.overview': ['operator'],
       'operator.revoke': ['operator'],
       'broker.directory': ['broker'],
@@ -172,6 +175,7 @@ runProcess('control', async ({ config, log, clock }) => {
   });
 
   tellDirectory = () => server.push('directory.changed', {}, 'broker');
+  tellAccepted = () => server.push('baseline.accepted', {}, 'sensor');
 
   const page = await startStatus({
     listen: config.status.listen,

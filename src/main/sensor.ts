@@ -118,13 +118,29 @@ runProcess('sensor', async (context) => {
     sensor.behaviour,
   );
 
+  /** What operators made normal is so from now on. */
+  const accept = async (): Promise<void> => {
+    try {
+      const { rows } = await control.call('sensor.accepted', {});
+      if (sensor.behaviour.baselines.accept(rows) > 0) await keep();
+    } catch (err) {
+      // Asked again at the next connection.
+      log.warn({ err }, 'what operators made normal is not known');
+    }
+  };
   // Not before what it tells exists: loading the vendors takes longer than connecting.
   const control = connect({
     path: socketPath(config, 'control'),
     verbs: controlVerbs,
     pushes: controlPushes,
     log,
-    onConnect: () => reporter.reconnected(),
+    onConnect: () => {
+      reporter.reconnected();
+      void accept();
+    },
+    onPush: (event) => {
+      if (event === 'baseline.accepted') void accept();
+    },
   });
 
   const open: OpenCapture = (interfaceName, failed) =>

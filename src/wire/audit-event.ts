@@ -144,6 +144,8 @@ const kinds = {
     what: findingKind,
     device: z.string(),
     why: z.enum(['acknowledged', 'suppressed', 'over']),
+    /** What it is about is part of the baseline from then on. */
+    learned: z.literal(true).optional(),
     by: z.string().optional(),
     note: z.string().optional(),
     until: z.number().int().optional(),

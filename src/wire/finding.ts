@@ -201,8 +201,23 @@ export const keptFinding = findingReport.extend({
   until: z.number().int().optional(),
   note: z.string().max(300).optional(),
   by: z.string().max(100).optional(),
+  /** Acknowledged as normal: it is part of the baseline from then on. */
+  learned: z.literal(true).optional(),
 });
 export type KeptFinding = z.infer<typeof keptFinding>;
+
+/** Kinds that are news of a baseline: what they are about can be made normal. */
+export const learnableKinds = ['new-peer', 'new-service', 'dials-out'] as const;
+export const isLearnable = (f: Pick<KeptFinding, 'kind' | 'mac' | 'key'>): boolean =>
+  f.mac !== undefined && f.key !== 'others' && learnableKinds.some((kind) => kind === f.kind);
+
+/** What an operator made normal, as the sensor takes it: the finding that would be raised of it. */
+export const acceptedConduct = z.strictObject({
+  mac,
+  kind: z.enum(learnableKinds),
+  key: z.string().max(128),
+});
+export type AcceptedConduct = z.infer<typeof acceptedConduct>;
 
 /** What one finding takes off the trust in a device, by severity. */
 const weights: Readonly<Record<Severity, number>> = { info: 0, low: 4, medium: 15, high: 35, critical: 70 };

@@ -20,7 +20,7 @@ import { MAX_BUNDLE_BYTES, bundleDirectory } from './bundle.ts';
 import { devicesSchema, resourcesSchema } from './config.ts';
 import { deviceFields, deviceStanding, lifecycles } from './device-record.ts';
 import { fact } from './facts.ts';
-import { baselineFlow, findingId, findingReport, keptFinding } from './finding.ts';
+import { acceptedConduct, baselineFlow, findingId, findingReport, keptFinding } from './finding.ts';
 import { decision, grant } from './grant.ts';
 import { healthItem } from './health.ts';
 import { peerId, resourceId, sessionId } from './ids.ts';
@@ -280,8 +280,11 @@ export const inventoryVerbs = {
     z.strictObject({ closed: z.boolean().default(false) }),
     z.strictObject({ findings: z.array(keptFinding), now: z.number().int() }),
   ),
-  /** Seen by a person; counts no more until it gets worse. */
-  'operator.findings.ack': verb(z.strictObject({ finding: findingId, note: remark }), keptFinding),
+  /** Seen by a person; counts no more until it gets worse. `learn`: and is normal from now on. */
+  'operator.findings.ack': verb(
+    z.strictObject({ finding: findingId, note: remark, learn: z.boolean().optional() }),
+    keptFinding,
+  ),
   /** Not shown and not counted until `until`. */
   'operator.findings.suppress': verb(
     z.strictObject({ finding: findingId, until: z.number().int(), note: remark }),
@@ -368,6 +371,8 @@ export const controlVerbs = {
     }),
     nothing,
   ),
+  /** What operators made normal: asked for when the sensor connects, and again at every `baseline.accepted`. */
+  'sensor.accepted': verb(nothing, z.strictObject({ rows: z.array(acceptedConduct).max(4096) })),
   /** What the broker publishes now: asked for when it connects, and again at every `directory.changed`. */
   'broker.directory': verb(nothing, z.strictObject({ devices: devicesSchema, resources: resourcesSchema })),
   /** Verify and activate a policy bundle (its bytes in base64). Answers with what decides then. */
@@ -390,11 +395,12 @@ export const controlVerbs = {
     nothing,
   ),
 } as const;
-/** Pushed by `control` to `broker`: what a live session may no longer do. */
+/** Pushed by `control` to `broker`: what a live session may no longer do; to `sensor`: that more is normal. */
 export const controlPushes = {
   'session.revoke': z.strictObject({ session: sessionId, reason: z.string() }),
   'session.regrant': z.strictObject({ grant }),
   'directory.changed': nothing,
+  'baseline.accepted': nothing,
 } as const;
 
 export type Verbs = Record<string, { request: z.ZodType; answer: z.ZodType }>;

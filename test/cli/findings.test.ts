@@ -1,7 +1,7 @@
 /** What the commands about findings and flows print, and the times they take. */
 import t from 'tap';
 import { devicesTable } from '../../src/cli/devices.ts';
-import { endOf, findingText, findingsTable } from '../../src/cli/findings.ts';
+import { acknowledgedText, endOf, findingText, findingsTable } from '../../src/cli/findings.ts';
 import { eastWest, eastWestText, rulesText } from '../../src/cli/sensor-east-west.ts';
 import { findingKinds, keptFinding } from '../../src/wire/finding.ts';
 import type { BaselineFlow, KeptFinding } from '../../src/wire/finding.ts';
@@ -36,6 +36,21 @@ void t.test('findings: a row, everything about one, and nothing that moves a cur
   t.match(whole, /acknowledged by uid 0: the vendor’s cloud/);
   for (const line of `${text}${whole}`.split('\n')) t.notOk(line.includes('\u001b'));
   for (const line of whole.split('\n')) t.ok(line.length <= 80, line);
+  t.end();
+});
+
+void t.test('an acknowledgement offers to take in what can be normal', (t) => {
+  const open = findingText(kept, now);
+  t.match(open.replaceAll(/\s+/g, ' '), /If it is meant: `anteroom findings ack f-0123456789abcdef --learn`/);
+  const acknowledged: KeptFinding = { ...kept, state: 'acknowledged', by: 'uid 0' };
+  t.match(
+    acknowledgedText(acknowledged).replaceAll(/\s+/g, ' '),
+    /is acknowledged\. The baseline is as it was.*--learn/,
+  );
+  const learned: KeptFinding = { ...acknowledged, learned: true };
+  t.match(acknowledgedText(learned), /part of the baseline\.\n$/);
+  t.match(findingText(learned, now), /It is part of the baseline\./);
+  t.equal(acknowledgedText({ ...acknowledged, kind: 'mac-flood' }), 'f-0123456789abcdef is acknowledged.\n');
   t.end();
 });
 

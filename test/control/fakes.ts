@@ -108,6 +108,7 @@ export interface World {
   readonly events: AuditEvent[];
   readonly hints: string[];
   /** How often the broker was told that what is published changed. */
+  accepted: number;
   directories: number;
   readonly pushed: {
     readonly event: 'revoke' | 'regrant';
@@ -233,6 +234,7 @@ export function world(options: WorldOptions = {}): World {
       regrant: (grant) => w.pushed.push({ event: 'regrant', session: grant.session, body: grant }),
       directoryChanged: () => void w.directories++,
     },
+    sensor: { acceptedChanged: () => void w.accepted++ },
   };
   const w: Omit<World, 'control'> & { control?: Control } = {
     clock,
@@ -243,6 +245,7 @@ export function world(options: WorldOptions = {}): World {
     time: { minute: 600, weekday: 3 },
     events,
     hints: [],
+    accepted: 0,
     directories: 0,
     pushed: [],
     of: (kind) => events.flatMap((e) => (e.kind === kind ? [e.body as never] : [])),

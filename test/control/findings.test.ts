@@ -190,3 +190,61 @@ void t.test('policy reads the risk, and live sessions are decided again when it 
   await w.tick();
   t.match(w.of('operator.action').at(-1), { outcome: 'refused' });
 });
+
+void t.test(
+  'acknowledged as normal: on record, kept, told to the sensor, and only what can be',
+  async (t) => {
+    const w = world({});
+    await w.tick();
+    const host = observation(1, { addresses: ['10.20.0.10'], last: w.clock.now() });
+    const key = '10.1.0.9 tcp/22';
+    const findings = [
+      report(w.clock, { mac: host.mac, key }),
+      report(w.clock, { mac: host.mac, kind: 'exploit-smb', severity: 'critical' }),
+    ];
+    await w.control.handlers['sensor.observed']({ hosts: [host], health: [], findings }, sensor);
+    const list = await w.control.handlers['operator.findings.list']({ closed: false }, operator);
+    const idOf = (kind: string): string => list.findings.find((f) => f.kind === kind)?.id ?? '';
+    t.same(await w.control.handlers['sensor.accepted']({}, sensor), { rows: [] });
+    const ack = w.control.handlers['operator.findings.ack'];
+    const kept = await ack({ finding: idOf('new-peer'), note: 'the new archive', learn: true }, operator);
+    t.match(kept, { state: 'acknowledged', learned: true, note: 'the new archive', by: 'uid 0' });
+    t.equal(w.accepted, 1, 'the sensor is told');
+    t.same(await w.control.handlers['sensor.accepted']({}, sensor), {
+      rows: [{ mac: host.mac, kind: 'new-peer', key }],
+    });
+    t.throws(() => ack({ finding: idOf('exploit-smb'), note: '', learn: true }, operator), {
+      code: 'FINDING_NOT_LEARNABLE',
+    });
+    t.equal(w.accepted, 1);
+    await w.tick();
+    t.match(w.of('operator.action'), [
+      { verb: 'findings.learn', object: idOf('new-peer'), outcome: 'done' },
+      { verb: 'findings.learn', object: idOf('exploit-smb'), outcome: 'refused' },
+    ]);
+    t.match(w.of('finding.closed'), [{ why: 'acknowledged', learned: true, note: 'the new archive' }]);
+  },
+);
+
+void t.test('what was made normal is so after a restart, and past the end of the finding', (t) => {
+  const files = storeFor(t);
+  const clock = fakeClock();
+  const store = files.open();
+  const { ledger: kept } = ledger(clock, store);
+  kept.take([report(clock), report(clock, { key: 'others' }), report(clock, { key: 'y' })]);
+  const [id, others] = ['x', 'others'].map((key) => kept.list(false).find((f) => f.key === key)?.id ?? '');
+  kept.acknowledge(id ?? '', '', 'uid 0', true);
+  t.throws(() => kept.acknowledge(others ?? '', '', 'uid 0', true), { code: 'FINDING_NOT_LEARNABLE' });
+  const rows = [{ mac: MAC, kind: 'new-peer', key: 'x' }] as const;
+  t.same(kept.accepted(), rows);
+  clock.pass(31 * DAY);
+  kept.tick();
+  t.same(kept.list(false), []);
+  t.same(kept.accepted(), rows);
+  kept.flush();
+  store.close();
+  const again = files.open();
+  t.same(ledger(clock, again).ledger.accepted(), rows);
+  again.close();
+  t.end();
+});

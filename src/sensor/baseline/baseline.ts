@@ -5,12 +5,13 @@
  *   then       a peer, a service, an address outside that it never had: a finding, once, with a count
  *   rolling    what goes on for three days is normal from then on, what isn't seen for 90 is forgotten
  *   frozen     nothing becomes normal by itself
+ *   accepted   what operators said is normal is learnt at once, in either mode; known by the finding that it would be
  *
  * Bounded by `DEVICES` and `ENTRIES_ALL`; the device unseen for longest gives way. It reads no file: `kept` and
  * `restore` are for whoever keeps it over a restart.
  */
 import { z } from 'zod';
-import type { BaselineFlow } from '../../wire/finding.ts';
+import type { AcceptedConduct, BaselineFlow } from '../../wire/finding.ts';
 import type { Host } from '../host.ts';
 import type { Findings } from '../findings/findings.ts';
 import { DAY_MS, DeviceBaseline, ENTRIES, entryKey, flowOf } from './device.ts';
@@ -85,10 +86,25 @@ const keptDevice = z.object({
     .max(8),
 });
 
+type News = AcceptedConduct['kind'];
+type Talk = Pick<Entry, 'role' | 'peer' | 'transport' | 'port'>;
+
+/** Without the protocol, which may be known at one time and not at another. */
+const service = ({ transport, port }: Talk): string => `${transport}/${port === 0 ? 'dynamic' : port}`;
+const newsKey = (kind: News, c: Talk): string =>
+  kind === 'new-service' ? service(c) : `${c.peer} ${service(c)}`;
+const plainKey = (kind: News, key: string): string =>
+  key
+    .split(' ')
+    .slice(0, kind === 'new-service' ? 1 : 2)
+    .join(' ');
+
 export class Baselines {
   readonly #rules: BaselineRules;
   readonly #findings: Findings;
   readonly #devices = new Map<string, DeviceBaseline>();
+  /** What operators made normal: `mac kind key`. */
+  #accepted: ReadonlySet<string> = new Set();
   #entries = 0;
 
   constructor(rules: BaselineRules, findings: Findings) {
@@ -106,6 +122,23 @@ export class Baselines {
 
   device(mac: string): DeviceBaseline | undefined {
     return this.#devices.get(mac);
+  }
+
+  /** All that operators made normal; what is known of it is learnt now. How many rows that are. */
+  accept(rows: readonly AcceptedConduct[]): number {
+    this.#accepted = new Set(rows.map(({ mac, kind, key }) => `${mac} ${kind} ${plainKey(kind, key)}`));
+    let taken = 0;
+    for (const mac of new Set(rows.map((row) => row.mac))) {
+      const device = this.#devices.get(mac);
+      if (device === undefined) continue;
+      for (const entry of device.entries.values()) {
+        if (entry.learnt || !this.#isAccepted(device, entry)) continue;
+        entry.learnt = true;
+        device.dirty.add(entry);
+        taken++;
+      }
+    }
+    return taken;
   }
 
   /** A device was seen doing something. */
@@ -275,8 +308,20 @@ export class Baselines {
     return entry;
   }
 
+  /** By the finding that it would be, or that it was: of a service that wasn't there everyone who used it is one. */
+  #isAccepted({ mac }: DeviceBaseline, e: Talk): boolean {
+    const has = (kind: News): boolean => this.#accepted.has(`${mac} ${kind} ${newsKey(kind, e)}`);
+    return has('new-peer') || has(e.role === 'server' ? 'new-service' : 'dials-out');
+  }
+
   /** What a row that wasn't learnt is news of; undefined where that tells nothing. */
-  #news(device: DeviceBaseline, c: Conduct): 'new-peer' | 'new-service' | 'dials-out' | undefined {
+  #news(device: DeviceBaseline, c: Conduct): News | undefined {
+    const kind = this.#kind(device, c);
+    const accepted = kind !== undefined && this.#accepted.has(`${device.mac} ${kind} ${newsKey(kind, c)}`);
+    return accepted ? undefined : kind;
+  }
+
+  #kind(device: DeviceBaseline, c: Conduct): News | undefined {
     let users = 0;
     let offered = false;
     let met = false;
@@ -295,11 +340,11 @@ export class Baselines {
     return met && c.port === 0 ? undefined : 'new-peer';
   }
 
-  #raise(kind: 'new-peer' | 'new-service' | 'dials-out', c: Conduct, host: Host, at: number): void {
-    const service = `${c.transport}/${c.port === 0 ? 'dynamic' : c.port}${c.protocol === undefined ? '' : ` ${c.protocol}`}`;
-    const evidence =
-      c.role === 'server' ? `answers ${c.address} on ${service}` : `uses ${service} of ${c.address}`;
-    const key = kind === 'new-service' ? service : `${c.peer} ${service}`;
+  #raise(kind: News, c: Conduct, host: Host, at: number): void {
+    const spoken = c.protocol === undefined ? '' : ` ${c.protocol}`;
+    const what = `${service(c)}${spoken}`;
+    const evidence = c.role === 'server' ? `answers ${c.address} on ${what}` : `uses ${what} of ${c.address}`;
+    const key = `${newsKey(kind, c)}${spoken}`;
     this.#findings.raise({ kind, about: host, key, evidence, at });
   }
 

@@ -5,7 +5,7 @@ import type { Conduct } from '../../../src/sensor/baseline/baseline.ts';
 import { ENTRIES } from '../../../src/sensor/baseline/device.ts';
 import { Findings } from '../../../src/sensor/findings/findings.ts';
 import { Host } from '../../../src/sensor/host.ts';
-import { baselineFlow } from '../../../src/wire/finding.ts';
+import { acceptedConduct, baselineFlow } from '../../../src/wire/finding.ts';
 import { bench, behind, chat, DAY, said, START, station, talk } from '../behaviour-bench.ts';
 import type { Bench } from '../behaviour-bench.ts';
 
@@ -231,5 +231,59 @@ void t.test('flows to tell: each once until it goes on', (t) => {
   b.take(...chat(monitor, central, 2575));
   b.pass(20_000);
   t.equal(b.sensor.behaviour.baselines.due(10).flows.length, 2, 'both ends');
+  t.end();
+});
+
+void t.test('what an operator made normal is learnt, in a frozen baseline too, and only that', (t) => {
+  const b = learnt('frozen');
+  const { baselines } = b.sensor.behaviour;
+  b.take(...chat(monitor, stranger, 2575));
+  b.take(...chat(central, monitor, 5900));
+  b.pass(20_000);
+  const held = b.sensor.behaviour.reports().filter((f) => f.mac === monitor.mac);
+  t.match(held, [{ kind: 'new-peer' }, { kind: 'new-service', key: 'tcp/5900' }]);
+  const rows = held.map(({ kind, key }) => acceptedConduct.parse({ mac: monitor.mac, kind, key }));
+  t.equal(baselines.accept(rows), 2);
+  t.equal(baselines.accept(rows), 0, 'once');
+  const flows = baselines.flows().filter((f) => f.mac === monitor.mac);
+  t.ok(flows.length === 3 && flows.every((f) => f.learnt));
+  b.pass(DAY);
+  b.take(...chat(monitor, stranger, 2575));
+  b.take(...chat(central, monitor, 5900));
+  b.pass(20_000);
+  const counts = (): number[] =>
+    b.sensor.behaviour
+      .reports()
+      .filter((f) => f.mac === monitor.mac)
+      .map((f) => f.count);
+  t.same(counts(), [1, 1], 'no more is held against it');
+  b.take(...chat(station(41), monitor, 5900));
+  b.take(...chat(monitor, stranger, 4242));
+  b.pass(20_000);
+  const later = b.sensor.behaviour.reports().filter((f) => f.mac === monitor.mac);
+  t.match(later.slice(2), [
+    { kind: 'new-peer', evidence: [/answers 10\.1\.0\.41 on tcp\/5900/] },
+    { kind: 'new-peer', evidence: [/uses tcp\/4242/] },
+  ]);
+  t.end();
+});
+
+void t.test('it is normal from the first when the baseline was lost or is only met later', (t) => {
+  const b = learnt('frozen');
+  b.sensor.behaviour.baselines.accept([
+    // As raised while the protocol was known; now it isn't yet.
+    { mac: monitor.mac, kind: 'new-peer', key: `${stranger.mac} tcp/2575 hl7` },
+    { mac: monitor.mac, kind: 'dials-out', key: '203.0.113.0/24 tcp/443' },
+    { mac: monitor.mac, kind: 'new-service', key: 'tcp/5900' },
+  ]);
+  b.take(...chat(monitor, stranger, 2575));
+  b.take(...chat(monitor, behind('203.0.113.9'), 443));
+  b.take(...chat(central, monitor, 5900));
+  // A client of the same port is no service.
+  b.take(...chat(monitor, station(40), 5900));
+  b.pass(20_000);
+  const held = b.sensor.behaviour.reports().filter((f) => f.mac === monitor.mac);
+  t.match(held, [{ kind: 'new-peer', evidence: [/uses tcp\/5900 of 10\.1\.0\.40/] }]);
+  t.equal(held.length, 1);
   t.end();
 });
