@@ -209,10 +209,13 @@ export class Behaviour {
       const far = flow.ends[other];
       if (host === undefined || host.router || !isUnicast(far.address)) continue;
       const peer = hosts[other];
-      const outside = peer === undefined && this.#outside(far.address);
+      // Where the gateway is the other end a decision was made, and is on record.
+      const gateway = this.#hosts.isOwn(far.mac);
+      const outside = peer === undefined && !gateway && this.#outside(far.address);
       const role = side === server ? 'server' : 'client';
       if (role === 'client' && outside) this.#dials(flow, host, far.address, server, at);
-      if (answered && peer === undefined) this.#clear(flow, host, far.address, protocol, outside, at);
+      if (answered && peer === undefined && !gateway)
+        this.#clear(flow, host, far.address, protocol, outside, at);
       if (!answered || host.mac === NO_MAC || !host.established) continue;
       const port = flow.ends[server].port;
       const dynamic = port >= DYNAMIC || (port >= ANY_PORT && protocol === undefined);
@@ -226,6 +229,7 @@ export class Behaviour {
               : printAddress(far.address),
         address: printAddress(far.address),
         outside,
+        gateway,
         transport: flow.transport,
         port: dynamic ? 0 : port,
         protocol,

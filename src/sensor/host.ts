@@ -189,6 +189,11 @@ export class HostTable {
     }
   }
 
+  /** A card of the gateway itself. */
+  isOwn(mac: number): boolean {
+    return this.#own.has(mac);
+  }
+
   *all(): Generator<Host> {
     yield* this.#known.values();
     yield* this.#plain.values();

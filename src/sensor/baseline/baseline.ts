@@ -42,6 +42,8 @@ export interface Conduct {
   readonly peer: string;
   readonly address: string;
   readonly outside: boolean;
+  /** The other end is the gateway, which is no news. */
+  readonly gateway?: boolean;
   readonly transport: 'tcp' | 'udp';
   readonly port: number;
   readonly protocol: string | undefined;
@@ -322,6 +324,7 @@ export class Baselines {
   }
 
   #kind(device: DeviceBaseline, c: Conduct): News | undefined {
+    if (c.gateway === true) return undefined;
     let users = 0;
     let offered = false;
     let met = false;

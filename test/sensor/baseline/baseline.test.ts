@@ -287,3 +287,12 @@ void t.test('it is normal from the first when the baseline was lost or is only m
   t.equal(held.length, 1);
   t.end();
 });
+
+void t.test('the gateway as a new peer is no news: what it does was decided', (t) => {
+  const b = learnt('frozen');
+  b.sensor.hosts.setOwn(new Set([0x001b00000000 + 77]));
+  b.take(...chat(station(77), monitor, 2575), ...chat(monitor, station(77), 2575));
+  b.pass(20_000);
+  t.same(b.kinds(), []);
+  t.end();
+});

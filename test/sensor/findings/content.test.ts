@@ -308,6 +308,11 @@ void t.test('patient data in clear beyond the enclave: flagged, never kept', (t)
   b.pass(20_000);
   t.match(b.of('phi-in-clear')[1], { severity: 'high', key: 'hl7 203.0.113.0/24' });
   clean(t, b);
+  const own = bench();
+  own.sensor.hosts.setOwn(new Set([0x001b00000000 + 77]));
+  own.take(...talk(station(77), pump, 2575, turns), ...talk(pump, station(77), 2575, turns));
+  own.pass(20_000);
+  t.same(own.kinds(), [], 'with the gateway itself it is the reason for the gateway');
   t.end();
 });
 
