@@ -13,6 +13,7 @@ import {
   associateFixedBytes,
   pduHeaderBytes,
   pduTypes,
+  sopClassOf,
 } from '../protocol/dicom/constants.ts';
 import { decodeAssociate } from '../protocol/dicom/message.ts';
 import type { Association } from '../protocol/dicom/message.ts';
@@ -26,6 +27,23 @@ import type { Conversation, Recognition, Speaker } from './identify.ts';
 const TITLES_END = pduHeaderBytes + 4 + 32;
 
 const lengthOf = (pdu: Uint8Array): number => new DataView(pdu.buffer, pdu.byteOffset).getUint32(2);
+
+const STANDARD = '1.2.840.10008.';
+const WORKLIST = '1.2.840.10008.5.1.4.31';
+const QUERY_RETRIEVE = '1.2.840.10008.5.1.4.1.2.';
+
+/** The service that an abstract syntax is of, as far as it tells what an end is; private classes are objects. */
+function serviceOf(uid: string): string | undefined {
+  if (uid === WORKLIST) return 'worklist';
+  if (uid.startsWith(QUERY_RETRIEVE)) return uid.endsWith('.1') ? 'query' : 'retrieve';
+  const service = sopClassOf(uid)?.service;
+  if (service === undefined) return uid.startsWith(STANDARD) ? undefined : 'storage';
+  const telling = ['verification', 'storage', 'procedure-step', 'print', 'commitment'];
+  return telling.includes(service) ? service : undefined;
+}
+
+/** Data sets of these services are the sender's own words; a query's are what it looks for. */
+const ownData: ReadonlySet<string> = new Set(['storage', 'procedure-step']);
 
 /** An A-ASSOCIATE-RQ or -AC: type, plausible length, version 1, and in a request two printable titles. */
 export function recognizeDicom(head: Uint8Array): Recognition {
@@ -50,6 +68,8 @@ export class DicomConversation implements Conversation {
   #request: Association | undefined;
   /** Transfer syntax by presentation context: what was accepted, before that what alone was offered. */
   readonly #syntaxes = new Map<number, string>();
+  /** What each presentation context was proposed for. */
+  readonly #services = new Map<number, string>();
   /** Where the requestor's data sets are read, once its request is. */
   #stored: StoredEquipment | undefined;
 
@@ -82,6 +102,7 @@ export class DicomConversation implements Conversation {
     if (from === 1 || this.#request === undefined) return true;
     this.#stored = new StoredEquipment(
       (context) => this.#syntaxes.get(context),
+      (context) => ownData.has(this.#services.get(context) ?? ''),
       (field, value, when) => this.#speaker.say(0, field, value, when),
     );
     return this.#stored.push(rest, at);
@@ -116,6 +137,8 @@ export class DicomConversation implements Conversation {
       for (const context of association.contexts) {
         if (context.transferSyntaxes.length === 1)
           this.#syntaxes.set(context.id, context.transferSyntaxes[0] ?? '');
+        const service = serviceOf(context.abstractSyntax ?? '');
+        if (service !== undefined) this.#services.set(context.id, service);
       }
       this.#speaker.say(from, 'callingAeTitle', association.callingAeTitle, at);
     } else {
@@ -129,7 +152,18 @@ export class DicomConversation implements Conversation {
     this.#speaker.say(from, 'implementationClassUid', association.implementationClassUid, at);
     this.#speaker.say(from, 'implementationVersionName', association.implementationVersionName, at);
     this.#speaker.say(from, 'maximumLength', String(association.maximumLength), at);
+    this.#offers(from, pdu[0] === pduTypes.associateRequest ? 'proposes' : 'accepts', association, at);
     return true;
+  }
+
+  /** The services that an end takes part in; of an acceptor those whose contexts it accepted. */
+  #offers(from: Side, field: string, association: Association, at: number): void {
+    const services = new Set<string>();
+    for (const { id, result } of association.contexts) {
+      const service = this.#services.get(id);
+      if (service !== undefined && (result ?? 0) === 0) services.add(service);
+    }
+    for (const service of [...services].toSorted()) this.#speaker.say(from, field, service, at);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The equipment module of the first data set that a DICOM requestor sends, out of its P-DATA-TF PDUs
  * (PS3.8 section 9.3.5): framing is followed byte by byte, commands are skipped, of the data set six elements are
- * kept (`protocol/dicom/equipment.ts`).
+ * kept (`protocol/dicom/equipment.ts`). A data set of a query names what is looked for, not who looks: it isn't read.
  *
  *   PDU  04 · 0 · length 4 · [PDV length 4 · context 1 · control 1 · fragment]*
  */
@@ -14,6 +14,7 @@ const DEFLATED = '1.2.840.10008.1.2.1.99';
 
 export class StoredEquipment {
   readonly #syntaxOf: (context: number) => string | undefined;
+  readonly #isOwn: (context: number) => boolean;
   readonly #say: (field: string, value: string, at: number) => void;
   readonly #header = new Uint8Array(6);
   #headerLength = 0;
@@ -27,9 +28,11 @@ export class StoredEquipment {
 
   constructor(
     syntaxOf: (context: number) => string | undefined,
+    isOwn: (context: number) => boolean,
     say: (field: string, value: string, at: number) => void,
   ) {
     this.#syntaxOf = syntaxOf;
+    this.#isOwn = isOwn;
     this.#say = say;
   }
 
@@ -74,8 +77,10 @@ export class StoredEquipment {
     this.#pdu -= 6;
     this.#inData = ((this.#header[5] as number) & pdvControl.command) === 0;
     if (!this.#inData || this.#reader !== undefined) return;
-    const syntax = this.#syntaxOf(this.#header[4] as number);
-    if (syntax === undefined || syntax === DEFLATED) {
+    const context = this.#header[4] as number;
+    const syntax = this.#syntaxOf(context);
+    // What a query names is what it looks for.
+    if (syntax === undefined || syntax === DEFLATED || !this.#isOwn(context)) {
       this.#done = true;
       return;
     }

@@ -1,6 +1,7 @@
 /**
  * The fields of an HL7 v2 segment that name equipment: OBX-18 (HL7 v2.5 section 7.4.2.18, equipment instance
- * identifier), PRT-16 (v2.7 section 7.3.4.16, unique device identifier) and, in OBX segments whose code is one of
+ * identifier), PRT-10, -16 and -20 (v2.8 section 7.3.4: the device that takes part, its unique device identifier, its serial
+ * number) and, in OBX segments whose code is one of
  * ISO/IEEE 11073-10101's for the device itself, the value: model, system id, production specification.
  *
  * A measurement's value never comes out: OBX-5 is read only with one of those codes.
@@ -28,10 +29,12 @@ export function equipmentOf(segment: string, separators: string): (readonly [str
   const fields = segment.split(field, 24);
   const found: (readonly [string, string])[] = [];
   if (fields[0] === 'PRT') {
-    const device = fields[10] ?? '';
-    const unique = fields[16] ?? '';
-    if (device !== '') found.push(['PRT-10', device]);
-    if (unique !== '') found.push(['PRT-16', unique]);
+    for (const n of [10, 16]) {
+      const device = fields[n] ?? '';
+      if (device !== '') found.push([`PRT-${n}`, device]);
+    }
+    const serial = fields[20] ?? '';
+    if (serial !== '') found.push(['serial', serial]);
     return found;
   }
   const instance = fields[18] ?? '';
@@ -43,6 +46,9 @@ export function equipmentOf(segment: string, separators: string): (readonly [str
     `${fields[3] ?? ''} ${type === 'NM' ? '' : (fields[5] ?? '')}`,
   );
   if (kind !== null) found.push(['device', kind[0]]);
+  // What is measured, not how much: the codes of metrics begin with it.
+  const metric = /MDC_(ECG|PRESS_CUFF|PULS_OXIM|FLOW_FLUID_PUMP|VENT)_/.exec(fields[3] ?? '')?.[1];
+  if (metric !== undefined) found.push(['measures', metric]);
   const name = code === undefined ? undefined : deviceCodes.get(code);
   const value = fields[5] ?? '';
   if (name !== undefined && value !== '' && !(name === 'model' && digitsOnly.test(value)))

@@ -3,29 +3,34 @@
  * that contradict it. Claims of the same rank that differ are a conflict and leave the attribute unknown; nothing
  * is averaged or guessed.
  *
- * Three traps are handled here, not in the tables:
+ * Traps that are handled here, not in the tables:
  * - a PACS sends on what others made. A data set's equipment is the sender's own only when there is one of it and
- *   the sender isn't a DICOM server itself, unless its card is of the same maker;
+ *   the sender isn't a DICOM server itself, unless its card is of the same maker, nor software of archives and viewers;
  * - a gateway speaks for devices at the bedside: equipment in its messages is not the gateway;
- * - an implementation class UID of a toolkit names the toolkit.
+ * - an implementation class UID of a toolkit names the toolkit;
+ * - who only tests connections with a toolkit is no equipment;
+ * - who takes messages repeats names of the sender in its acknowledgements.
  */
 import type { Evidence, IdentityAttribute, Service } from '../wire/observation.ts';
-import { generalRules } from './knowledge/general.ts';
 import {
-  euiVendors,
-  gateway,
-  hl7Engine,
-  hospitalSystem,
-  medicalClasses,
-  medicalRules,
+  dicomClient,
+  dicomRules,
+  dicomSystem,
   modalityClasses,
   pacs,
-} from './knowledge/medical.ts';
+  sendsOthers,
+} from './knowledge/dicom.ts';
+import { euiVendor } from './knowledge/eui.ts';
+import { generalRules } from './knowledge/general.ts';
+import { hl7Engine, hospitalSystem, medicalClasses, medicalRules } from './knowledge/medical.ts';
+import { gateway } from './knowledge/products.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';
 import { softwareRules } from './knowledge/software.ts';
 import { thingRules } from './knowledge/things.ts';
 import { isModuleMaker, vendorName } from './knowledge/vendors.ts';
+import { namesOf } from './naming.ts';
+import type { Named } from './naming.ts';
 
 /** One reason to think something. */
 export interface Claim {
@@ -56,7 +61,7 @@ export interface Known {
   readonly vendor?: string | undefined;
 }
 
-const rules = [...medicalRules, ...generalRules, ...thingRules, ...softwareRules];
+const rules = [...medicalRules, ...dicomRules, ...generalRules, ...thingRules, ...softwareRules];
 const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */
@@ -88,6 +93,14 @@ class Claims {
     this.byAttribute.set(attribute, list);
     if (list.length >= CLAIMS) return;
     list.push({ value: clean, weight: weightOf(attribute, clean, level), because });
+  }
+
+  /** The same, where nothing that weighs as much says anything: names don't contradict what is said outright. */
+  suggest(attribute: Attribute, value: string | undefined, level: Level, because: string): void {
+    if (value === undefined) return;
+    const weight = weightOf(attribute, value, level);
+    if (!(this.byAttribute.get(attribute) ?? []).some((claim) => claim.weight >= weight))
+      this.add(attribute, value, level, because);
   }
 
   settle(attribute: Attribute): Finding | undefined {
@@ -136,11 +149,22 @@ export function identify(known: Known): Identity {
       return match === null ? [] : [{ match, because: textOf(e) }];
     });
   };
-  const isGateway = matches({ on: 'hl7 MSH-3', pattern: /GATEWAY/i }).length > 0;
+  const serves = (protocol: string): boolean => known.services.some((s) => s.protocol === protocol);
+  const of = (key: string): readonly Evidence[] => byField.get(key) ?? [];
+  const listens = isListener(of, serves('hl7'));
+  const vendors = makersNear(known.vendor, of);
+  // Names in acknowledgements are the sender's, equipment of others isn't the host's.
+  const ownWords = known.evidence.filter(
+    (e) =>
+      !(e.protocol === 'hl7' && listens) && !(e.protocol === 'dicom' && e.field.startsWith('equipment.')),
+  );
+  const names = namesOf(ownWords, vendors);
+  const isGateway = !listens && speaksForOthers(of, names);
   for (const rule of rules) {
     if (rule.also !== undefined && matches(rule.also).length === 0) continue;
     // What a gateway reports of others is not the gateway.
-    if (isGateway && /^hl7 (?!MSH-)/.test(rule.on)) continue;
+    if ((isGateway || listens) && /^hl7 (?!MSH-)/.test(rule.on)) continue;
+    if (listens && rule.on.startsWith('hl7 MSH-')) continue;
     for (const { match, because } of matches(rule)) {
       for (const attribute of attributes) {
         const value = rule.gives[attribute]?.replace('$1', match[1] ?? '');
@@ -150,9 +174,16 @@ export function identify(known: Known): Identity {
   }
   if (known.vendor !== undefined && !isModuleMaker(known.vendor))
     claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`);
-  const serves = (protocol: string): boolean => known.services.some((s) => s.protocol === protocol);
-  claimEquipment(claims, byField, known.vendor, serves('dicom'));
-  claimHl7(claims, byField, serves('hl7'), isGateway);
+  const own = claimEquipment(claims, of, known.vendor, serves('dicom'));
+  const models = own ? namesOf(of('dicom equipment.model'), vendors) : [];
+  for (const { vendor, kind, model, level, because } of [...names, ...models]) {
+    if (isGateway && because.protocol === 'hl7' && !because.field.startsWith('MSH-')) continue;
+    claims.suggest('vendor', vendor, level, textOf(because));
+    claims.suggest('class', kind, level, textOf(because));
+    claims.suggest('model', model, level, textOf(because));
+  }
+  claimHl7(claims, of, listens, isGateway);
+  claimDicom(claims, of, vendors.size > 0);
   const found: Partial<Record<Attribute, Finding>> = {};
   for (const attribute of attributes) {
     const finding = claims.settle(attribute);
@@ -162,54 +193,99 @@ export function identify(known: Known): Identity {
   return { medical: kind !== undefined && medicalClasses.has(kind), attributes: found };
 }
 
-/** The equipment modules that the host sent, when they are its own. */
+/** The evidence of a protocol's field. */
+type Of = (key: string) => readonly Evidence[];
+
+/** The EUI-64 or EUI-48 in a field of HL7's type HD or EI: `name^0123456789ABCDEF^EUI-64`. */
+const euiIn = (value: string): string | undefined =>
+  /(?:^|\^)([0-9A-F]{12}(?:[0-9A-F]{4})?)(?:\^|$)/i.exec(value)?.[1]?.toUpperCase();
+
+const senders = (of: Of): readonly Evidence[] => [...of('hl7 MSH-3'), ...of('hl7 MSH-4')];
+const devices = (of: Of): readonly Evidence[] => [
+  ...of('hl7 OBX-18'),
+  ...of('hl7 PRT-10'),
+  ...of('hl7 PRT-16'),
+];
+
+/** Takes messages: it serves, and what it sends are acknowledgements. A device may serve too, and send results. */
+const isListener = (of: Of, servesHl7: boolean): boolean =>
+  servesHl7 && (of('hl7 MSH-9').length === 0 || of('hl7 MSH-9').some((e) => e.value.startsWith('ACK')));
+
+/** Who made its card, or the devices that its identifiers are of. */
+function makersNear(cardVendor: string | undefined, of: Of): ReadonlySet<string> {
+  const found = new Set<string>();
+  if (cardVendor !== undefined && !isModuleMaker(cardVendor)) found.add(vendorName(cardVendor));
+  for (const e of senders(of)) {
+    const vendor = euiVendor(euiIn(e.value) ?? '');
+    if (vendor !== undefined) found.add(vendor);
+  }
+  return found;
+}
+
+/** A gateway by its name, or because the devices that it reports are several and none of them is itself. */
+function speaksForOthers(of: Of, names: readonly Named[]): boolean {
+  const isSender = ({ because }: Named): boolean =>
+    because.protocol === 'hl7' && because.field.startsWith('MSH-');
+  if (senders(of).some((e) => /GATEWAY/i.test(e.value))) return true;
+  if (names.some((name) => name.kind === gateway && isSender(name))) return true;
+  const itself = new Set(senders(of).map((e) => euiIn(e.value)));
+  const reported = new Set(devices(of).flatMap((e) => euiIn(e.value) ?? []));
+  return reported.size > 1 && [...reported].every((eui) => !itself.has(eui));
+}
+
+/** The equipment modules that the host sent, when they are its own; says whether they are. */
 function claimEquipment(
   claims: Claims,
-  byField: ReadonlyMap<string, Evidence[]>,
+  of: Of,
   cardVendor: string | undefined,
   servesDicom: boolean,
-): void {
-  const of = (field: string): Evidence[] => byField.get(`dicom ${field}`) ?? [];
-  const speaks = of('callingAeTitle')[0] ?? of('calledAeTitle')[0];
-  const models = of('equipment.model');
-  const makers = new Set(of('equipment.manufacturer').map((e) => vendorName(e.value)));
+): boolean {
+  const field = (name: string): readonly Evidence[] => of(`dicom equipment.${name}`);
+  const models = field('model');
+  const makers = new Set(field('manufacturer').map((e) => vendorName(e.value)));
   const several = models.length > 1 || makers.size > 1;
-  if (several && servesDicom)
-    claims.add('class', pacs, 'association', textOf(models[0] ?? (speaks as Evidence)));
+  const [model] = models;
+  if (several && servesDicom && model !== undefined) claims.add('class', pacs, 'association', textOf(model));
   const [maker] = makers;
-  const own = cardVendor !== undefined && maker === vendorName(cardVendor);
-  if (several || (servesDicom && !own)) {
-    if (speaks !== undefined && !claims.byAttribute.has('class'))
-      claims.add('class', 'DICOM system', 'association', textOf(speaks));
-    return;
-  }
-  for (const e of of('equipment.modality')) claims.add('class', modalityClasses[e.value], 'self', textOf(e));
-  for (const e of of('equipment.manufacturer')) claims.add('vendor', e.value, 'self', textOf(e));
+  const same = cardVendor !== undefined && maker === vendorName(cardVendor);
+  const forwards = of('dicom implementationClassUid').some((e) => sendsOthers(e.value));
+  if (several || ((servesDicom || forwards) && !same)) return false;
+  for (const e of field('modality')) claims.add('class', modalityClasses[e.value], 'self', textOf(e));
+  for (const e of field('manufacturer')) claims.add('vendor', e.value, 'self', textOf(e));
   for (const e of models) claims.add('model', e.value, 'self', textOf(e));
-  for (const e of of('equipment.software')) claims.add('software', e.value.split('\\')[0], 'self', textOf(e));
-  for (const e of of('equipment.serial')) claims.add('serial', e.value, 'self', textOf(e));
-  if (speaks !== undefined && !claims.byAttribute.has('class'))
-    claims.add('class', 'DICOM system', 'association', textOf(speaks));
+  for (const e of field('software')) claims.add('software', e.value.split('\\')[0], 'self', textOf(e));
+  for (const e of field('serial')) claims.add('serial', e.value, 'self', textOf(e));
+  return true;
+}
+
+/** A system that speaks DICOM and says nothing more; `made`: a maker of equipment is near. */
+function claimDicom(claims: Claims, of: Of, made: boolean): void {
+  const speaks = of('dicom callingAeTitle')[0] ?? of('dicom calledAeTitle')[0];
+  if (speaks === undefined) return;
+  const services = of('dicom proposes');
+  const tests = services.length > 0 && services.every((e) => e.value === 'verification');
+  const only = tests && !made && of('dicom calledAeTitle').length === 0;
+  const kinds = claims.byAttribute.get('class') ?? [];
+  if (kinds.some((claim) => medicalClasses.has(claim.value))) return;
+  if (!only) claims.add('class', dicomSystem, 'association', textOf(speaks));
+  else if (kinds.length === 0) claims.add('class', dicomClient, 'traffic', textOf(speaks));
 }
 
 /** EUI-64 identifiers name their maker; a system that only sends or takes messages is a system. */
-function claimHl7(
-  claims: Claims,
-  byField: ReadonlyMap<string, Evidence[]>,
-  servesHl7: boolean,
-  isGateway: boolean,
-): void {
-  const sender = byField.get('hl7 MSH-3') ?? [];
-  const devices = isGateway ? [] : (byField.get('hl7 OBX-18') ?? []);
-  for (const e of servesHl7 ? [] : [...sender, ...devices]) {
-    const eui = /\^([0-9A-F]{6})[0-9A-F]{8,10}(?:\^|$)/i.exec(e.value)?.[1]?.toUpperCase();
-    if (eui !== undefined) claims.add('vendor', euiVendors[eui], 'identifier', textOf(e));
+function claimHl7(claims: Claims, of: Of, listens: boolean, isGateway: boolean): void {
+  const reported = isGateway ? [] : devices(of);
+  let identified = false;
+  for (const e of listens ? [] : [...senders(of), ...reported]) {
+    const vendor = euiVendor(euiIn(e.value) ?? '');
+    identified ||= vendor !== undefined;
+    claims.suggest('vendor', vendor, 'identifier', textOf(e));
   }
-  if (claims.byAttribute.has('class')) return;
-  const [first] = sender;
+  const [first] = senders(of);
   if (first === undefined) return;
-  const device = devices.length > 0;
-  const kind = servesHl7 ? hl7Engine : device ? 'medical device' : hospitalSystem;
+  const kinds = claims.byAttribute.get('class') ?? [];
+  if (kinds.some((claim) => medicalClasses.has(claim.value))) return;
+  const device = identified || reported.length > 0 || of('hl7 device').length > 0;
+  const kind = listens ? hl7Engine : device ? 'medical device' : hospitalSystem;
   claims.add('class', isGateway ? gateway : kind, 'association', textOf(first));
 }
 

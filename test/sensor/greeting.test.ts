@@ -406,7 +406,12 @@ const cases: readonly Case[] = [
       'sdc serial=ASKL-0012',
     ],
     speaks: 'sdc',
-    identity: { class: 'medical device', vendor: 'Dr\u00e4ger', model: 'Atlan A350', serial: 'ASKL-0012' },
+    identity: {
+      class: 'anesthesia machine',
+      vendor: 'Dr\u00e4ger',
+      model: 'Atlan A350',
+      serial: 'ASKL-0012',
+    },
   },
 ];
 

@@ -60,12 +60,14 @@ const scanner = [
   'dicom implementationClassUid=1.2.840.113619.6.55',
   'dicom implementationVersionName=V8',
   'dicom maximumLength=16384',
+  'dicom proposes=verification',
 ];
 const acceptor = [
   'dicom calledAeTitle=ARCHIVE',
   'dicom implementationClassUid=1.2.40.0.13.1.3',
   'dicom implementationVersionName=TEST_1',
   'dicom maximumLength=32768',
+  'dicom accepts=verification',
 ];
 
 void t.test('a DICOM association, on a port of its own choosing', (t) => {

@@ -87,7 +87,7 @@ void t.test('claims of one rank that differ leave the attribute unknown', (t) =>
   const k = known(['intellivue unit=indication', 'intellivue model=M8000', 'intellivue model=M8105A']);
   const model = identityRows(identify(k)).find((row) => row.attribute === 'model');
   t.equal(model?.value, undefined);
-  t.same(model?.conflicts, ['M8000', 'M8105A']);
+  t.same(model?.conflicts, ['IntelliVue M8000', 'IntelliVue MP5 (M8105A)']);
   t.end();
 });
 

@@ -48,17 +48,17 @@ export class EquipmentReader {
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length && !this.done) {
-      if (this.#skip > 0) {
-        const n = Math.min(this.#skip, chunk.length - at);
-        this.#skip -= n;
-        at += n;
-      } else if (this.#value !== undefined) {
+      if (this.#value !== undefined) {
         const value = this.#value;
         const part = chunk.subarray(at, at + value.bytes.length - value.length);
         value.bytes.set(part, value.length);
         value.length += part.length;
         at += part.length;
         if (value.length === value.bytes.length) this.#take(value);
+      } else if (this.#skip > 0) {
+        const n = Math.min(this.#skip, chunk.length - at);
+        this.#skip -= n;
+        at += n;
       } else {
         this.#header[this.#headerLength++] = chunk[at++] as number;
         if (this.#headerLength >= 8) this.#element();
@@ -106,8 +106,11 @@ export class EquipmentReader {
       return;
     }
     const name = outside ? equipmentElements.get(tag) : undefined;
-    if (name !== undefined && length > 0 && length <= VALUE_LIMIT)
-      this.#value = { name, bytes: new Uint8Array(length), length: 0 };
-    else this.#skip = length;
+    this.#skip = length;
+    if (name === undefined || length === 0) return;
+    // Of a long value, a list of software versions mostly, the beginning is kept.
+    const kept = Math.min(length, VALUE_LIMIT);
+    this.#value = { name, bytes: new Uint8Array(kept), length: 0 };
+    this.#skip = length - kept;
   }
 }

@@ -1,33 +1,11 @@
 /**
- * Medical equipment by what it declares: class names, DICOM modalities and roles, HL7 and DHCP identities.
- *
- * Implementation class UIDs of toolkits (DCMTK, GDCM, …) name software, never a device, so they give no vendor.
+ * Medical equipment by what it declares in its own protocols: HL7 and IHE PCD, IntelliVue, BCC, Unity, SDC, ASTM, POCT1-A,
+ * DHCP; and which classes are medical. DICOM is in `dicom.ts`, products by name in `products.ts`.
  */
+import { dicomClasses } from './dicom.ts';
+import { gateway, productClasses } from './products.ts';
 import type { Rule } from './rule.ts';
 
-/** DICOM modality (PS3.3 C.7.3.1.1.1) to the class of the equipment that makes it. */
-export const modalityClasses: Readonly<Record<string, string>> = {
-  BMD: 'bone densitometer',
-  CR: 'radiography system',
-  CT: 'CT scanner',
-  DX: 'radiography system',
-  ECG: 'electrocardiograph',
-  ES: 'endoscopy system',
-  IO: 'dental radiography system',
-  MG: 'mammography system',
-  MR: 'MR scanner',
-  NM: 'nuclear medicine camera',
-  OP: 'ophthalmic camera',
-  OPT: 'ophthalmic tomograph',
-  PT: 'PET scanner',
-  PX: 'dental radiography system',
-  RF: 'fluoroscopy system',
-  US: 'ultrasound system',
-  XA: 'angiography system',
-};
-
-export const pacs = 'PACS';
-export const gateway = 'medical device gateway';
 export const hospitalSystem = 'hospital information system';
 export const hl7Engine = 'HL7 engine';
 const analyzer = 'laboratory analyzer';
@@ -36,17 +14,14 @@ const laboratorySystem = 'laboratory information system';
 
 /** Classes that are medical: equipment, and systems that only hold or move its data. */
 export const medicalClasses: ReadonlySet<string> = new Set([
-  ...Object.values(modalityClasses),
-  pacs,
+  ...dicomClasses,
+  ...productClasses,
   gateway,
   hospitalSystem,
   hl7Engine,
   analyzer,
   pointOfCare,
   laboratorySystem,
-  'DICOM system',
-  'DICOM worklist server',
-  'DICOM workstation',
   'infusion pump',
   'infusion pump system',
   'medical device',
@@ -55,119 +30,55 @@ export const medicalClasses: ReadonlySet<string> = new Set([
   'vital signs monitor',
 ]);
 
-const issue = 'maker\u2019s identity in public DICOM logs';
 const pcd = 'IHE PCD sample messages';
+const mdc = 'ISO/IEEE 11073-10101';
+/** A field up to its first component separator. */
+const first = /^([^^]+)/;
+
+/** Types of device systems (MDS) and of the parts (VMD) that stand for a whole device. */
+const deviceTypes: readonly (readonly [RegExp, string])[] = [
+  [/^MDC_DEV_PUMP_INFUS\w*_(?:MDS|VMD)$/, 'infusion pump'],
+  [/^MDC_DEV_\w*VENT(?:_\w+)?_MDS$/, 'ventilator'],
+  [/^MDC_DEV_\w*ANESTH\w*_MDS$/, 'anesthesia machine'],
+  [/^MDC_DEV_MON_\w*PHYSIO\w*_MDS$/, 'patient monitor'],
+  [/^MDC_DEV_ANALY_SAT_O2_MDS$/, 'pulse oximeter'],
+  [/^MDC_DEV_METER_PRESS_BLD_MDS$/, 'blood pressure monitor'],
+  [/^MDC_DEV_\w*DIALYSIS\w*_MDS$/, 'dialysis machine'],
+  [/^MDC_DEV_ECG\w*_MDS$/, 'electrocardiograph'],
+  [/^MDC_DEV_ANALY_(?:BLOOD_)?(?:CHEM|GAS)\w*_MDS$/, 'point-of-care analyzer'],
+  [/^MDC_DEV_\w*INCUB\w*_MDS$/, 'incubator'],
+];
+
+/** What is measured, where nothing says what measures. */
+const measured: readonly (readonly [RegExp, string])[] = [
+  [/^(?:ECG|PRESS_CUFF|PULS_OXIM)$/, 'patient monitor'],
+  [/^FLOW_FLUID_PUMP$/, 'infusion pump'],
+  [/^VENT$/, 'ventilator'],
+];
+
+/** Order numbers, which a monitor may give as its model. */
+const intelliVueModels: readonly (readonly [string, string])[] = [
+  ['M8001', 'MP20'],
+  ['M8002', 'MP30'],
+  ['M8003', 'MP40'],
+  ['M8004', 'MP50'],
+  ['M8005', 'MP60'],
+  ['M8007', 'MP70'],
+  ['M8008', 'MP80'],
+  ['M8010', 'MP90'],
+  ['M8102', 'MP2'],
+  ['M8105', 'MP5'],
+  ['M3002', 'X2'],
+  ['865240', 'MX800'],
+  ['865241', 'MX700'],
+  ['865242', 'MX600'],
+  ['866060', 'MX400'],
+  ['866062', 'MX450'],
+  ['866064', 'MX500'],
+  ['866066', 'MX550'],
+];
 
 export const medicalRules: readonly Rule[] = [
-  // DICOM: implementation class UIDs of makers, and what their version names and titles tell.
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.3\.12\.2\.1107\.5\.2(\.|$)/,
-    level: 'association',
-    gives: { vendor: 'Siemens', class: 'MR scanner' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationVersionName',
-    pattern: /^MR_(V[A-Z]\d{2}[A-Z])$/,
-    level: 'association',
-    also: { on: 'dicom implementationClassUid', pattern: /^1\.3\.12\.2\.1107\./ },
-    gives: { software: 'syngo MR $1' },
-    source: issue,
-  },
-  {
-    on: 'dicom callingAeTitle',
-    pattern: /^MRC(\d{5,6})$/,
-    level: 'association',
-    also: { on: 'oui vendor', pattern: /siemens/i },
-    gives: { class: 'MR scanner', serial: '$1' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.840\.113619\.6\./,
-    level: 'association',
-    gives: { vendor: 'GE HealthCare' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationVersionName',
-    pattern: /^LOGIQ([A-Z]\d+)_/,
-    level: 'association',
-    gives: { vendor: 'GE HealthCare', model: 'LOGIQ $1', class: 'ultrasound system' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.410\.200001\.101\.11\.801/,
-    level: 'association',
-    gives: { vendor: 'Samsung Medison', class: 'ultrasound system' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.392\.200039\.102/,
-    level: 'association',
-    gives: { vendor: 'Aloka', class: 'ultrasound system' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.840\.114340\.3/,
-    level: 'association',
-    gives: { vendor: 'SonoSite', class: 'ultrasound system' },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.410\.200010\.99\.3/,
-    level: 'association',
-    gives: { vendor: 'INFINITT', class: pacs },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.826\.0\.1\.3680043\.2\.135\.1066/,
-    level: 'association',
-    gives: { model: 'ConQuest', class: pacs },
-    source: issue,
-  },
-  {
-    on: 'dicom implementationClassUid',
-    pattern: /^1\.2\.124\.113532\.3320/,
-    level: 'association',
-    gives: { vendor: 'Merge', class: 'DICOM worklist server' },
-    source: issue,
-  },
-  {
-    on: 'dicom callingAeTitle',
-    pattern: /^UIH_CT/,
-    level: 'association',
-    gives: { vendor: 'United Imaging', class: 'CT scanner' },
-    source: issue,
-  },
-  // DICOM: roles by title, where a server says it.
-  {
-    on: 'dicom calledAeTitle',
-    pattern: /PACS|ARCHIVE|ORTHANC|VNA/i,
-    level: 'association',
-    gives: { class: pacs },
-    source: 'usual naming',
-  },
-  {
-    on: 'dicom calledAeTitle',
-    pattern: /RIS$|RIS\b|WORKLIST|MWL/i,
-    level: 'association',
-    gives: { class: 'DICOM worklist server' },
-    source: 'usual naming',
-  },
-  {
-    on: 'dicom calledAeTitle',
-    pattern: /^(WS|WKS|VIEW|WORKST)/i,
-    level: 'association',
-    gives: { class: 'DICOM workstation' },
-    source: 'usual naming',
-  },
   // HL7: the words of the sender's own equipment fields.
   { on: 'hl7 MSH-3', pattern: /E?GATEWAY/i, level: 'self', gives: { class: gateway }, source: pcd },
   {
@@ -178,96 +89,52 @@ export const medicalRules: readonly Rule[] = [
     source: pcd,
   },
   {
-    on: 'hl7 MSH-3',
-    pattern: /^Smiths Medical\b/,
-    level: 'identifier',
-    gives: { vendor: 'Smiths Medical' },
-    source: pcd,
-  },
-  {
     on: 'hl7 model',
     pattern: /manufacturer=(.+?) model=/,
     level: 'self',
     gives: { vendor: '$1' },
     source: pcd,
   },
-  { on: 'hl7 model', pattern: /\bmodel=(.+)$/, level: 'self', gives: { model: '$1' }, source: pcd },
   {
-    on: 'hl7 manufacturer',
-    pattern: /^([^^]+)/,
-    level: 'self',
-    gives: { vendor: '$1' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 modelNumber',
-    pattern: /^([^^]+)/,
+    on: 'hl7 model',
+    pattern: /^(?:.*\bmodel=)?([^=^]+)$/,
     level: 'self',
     gives: { model: '$1' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 serial',
-    pattern: /^([^^]+)/,
-    level: 'self',
-    gives: { serial: '$1' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 software',
-    pattern: /^([^^]+)/,
-    level: 'self',
-    gives: { software: '$1' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 device',
-    pattern: /^MDC_DEV_PUMP_INFUS/,
-    level: 'identifier',
-    gives: { class: 'infusion pump' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 device',
-    pattern: /^MDC_DEV_.*VENT/,
-    level: 'identifier',
-    gives: { class: 'ventilator' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 device',
-    pattern: /^MDC_DEV_MON_PHYSIO/,
-    level: 'identifier',
-    gives: { class: 'patient monitor' },
-    source: 'ISO/IEEE 11073-10101',
-  },
-  {
-    on: 'hl7 OBX-18',
-    pattern: /\bHospira\b/i,
-    level: 'self',
-    gives: { vendor: 'ICU Medical' },
-    source: 'public sample message',
-  },
-  {
-    on: 'hl7 OBX-18',
-    pattern: /\b(Plum A\+|Plum 360|LifeCare PCA|Symbiq)/i,
-    level: 'self',
-    gives: { model: '$1', class: 'infusion pump' },
-    source: 'FDA notices on these pumps',
-  },
-  {
-    on: 'hl7 OBX-18',
-    pattern: /\b(Medfusion \d{4})/,
-    level: 'self',
-    gives: { model: '$1', vendor: 'Smiths Medical', class: 'infusion pump' },
     source: pcd,
   },
+  { on: 'hl7 manufacturer', pattern: first, level: 'self', gives: { vendor: '$1' }, source: mdc },
+  { on: 'hl7 modelNumber', pattern: first, level: 'self', gives: { model: '$1' }, source: mdc },
+  { on: 'hl7 serial', pattern: first, level: 'self', gives: { serial: '$1' }, source: mdc },
+  { on: 'hl7 software', pattern: first, level: 'self', gives: { software: '$1' }, source: mdc },
+  { on: 'hl7 firmware', pattern: first, level: 'identifier', gives: { software: '$1' }, source: mdc },
+  ...deviceTypes.map(([pattern, kind]): Rule => ({
+    on: 'hl7 device',
+    pattern,
+    level: 'identifier',
+    gives: { class: kind },
+    source: mdc,
+  })),
+  ...measured.map(([pattern, kind]): Rule => ({
+    on: 'hl7 measures',
+    pattern,
+    level: 'traffic',
+    gives: { class: kind },
+    source: mdc,
+  })),
   {
     on: 'hl7 OBX-18',
     pattern: /^([A-Z]\d{4})\^\^001221/,
     level: 'identifier',
     gives: { model: '$1' },
     source: pcd,
+  },
+  // Unsolicited observations and queries for work of the analytical workflow, which analysers send.
+  {
+    on: 'hl7 MSH-9',
+    pattern: /^(?:OUL\^R2[1-4]|QBP\^(?:Q11|WOS))/,
+    level: 'traffic',
+    gives: { class: analyzer },
+    source: 'IHE PaLM LAW, LAB-27 and LAB-29',
   },
   // Their own protocols.
   {
@@ -279,11 +146,18 @@ export const medicalRules: readonly Rule[] = [
   },
   {
     on: 'intellivue model',
-    pattern: /^(.+)$/,
+    pattern: new RegExp(`^(?!${intelliVueModels.map(([number]) => number).join('|')})(?:IntelliVue )?(.+)$`),
     level: 'self',
-    gives: { model: '$1' },
+    gives: { model: 'IntelliVue $1' },
     source: 'IntelliVue data export',
   },
+  ...intelliVueModels.map(([number, name]): Rule => ({
+    on: 'intellivue model',
+    pattern: new RegExp(`^(${number}.*)$`),
+    level: 'self',
+    gives: { model: `IntelliVue ${name} ($1)` },
+    source: 'order numbers in service guides, CISA ICSMA-19-255-01, IHE PCD sample messages',
+  })),
   {
     on: 'intellivue software',
     pattern: /^(.+)$/,
@@ -439,14 +313,6 @@ export const medicalRules: readonly Rule[] = [
     source: 'seen on a wire',
   },
   {
-    on: 'dhcp hostName',
-    pattern: /^INFINITY-(C\d{3})$/i,
-    level: 'dhcp',
-    also: { on: 'oui vendor', pattern: /dr(ae|\u00e4|a)ger/i },
-    gives: { model: 'Infinity $1', class: 'patient monitor' },
-    source: 'maker\u2019s product names',
-  },
-  {
     on: 'dhcp vendorClass',
     pattern: /^Withings/i,
     level: 'dhcp',
@@ -461,11 +327,3 @@ export const medicalRules: readonly Rule[] = [
     source: 'maker\u2019s product names',
   },
 ];
-
-/** OUIs in the first three bytes of an EUI-64 that a message carries. */
-export const euiVendors: Readonly<Record<string, string>> = {
-  '00A037': 'Mindray',
-  '001A01': 'Smiths Medical',
-  '001221': 'B. Braun',
-  '00095C': 'Philips',
-};
