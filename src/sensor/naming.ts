@@ -119,6 +119,25 @@ const compiled: readonly Product[] = products.flatMap(({ vendor, kind, names }) 
   names.map((name) => compile(vendor, kind, name)),
 );
 
+/** By the letters that a name begins with, or the one before a separator: few names are tried on any text. */
+const byStart = new Map<string, Product[]>();
+for (const product of compiled) {
+  const start = /^[a-z0-9]{1,2}/i.exec(product.line)?.[0].toLowerCase() ?? '';
+  const key = product.line.length > 1 ? start : start.slice(0, 1);
+  byStart.set(key, [...(byStart.get(key) ?? []), product]);
+}
+
+function* candidates(text: string): Generator<Product> {
+  const tried = new Set<string>();
+  for (const [word] of text.toLowerCase().matchAll(/(?<![a-z0-9])[a-z0-9]{1,2}/g)) {
+    for (const key of [word, word.slice(0, 1)]) {
+      if (tried.has(key)) continue;
+      tried.add(key);
+      yield* byStart.get(key) ?? [];
+    }
+  }
+}
+
 export interface Named {
   readonly vendor: string;
   readonly kind?: string;
@@ -135,7 +154,7 @@ function productIn(
 ): [Product, string] | undefined {
   let best: [Product, string] | undefined;
   let length = 0;
-  for (const product of compiled) {
+  for (const product of candidates(text)) {
     const match = product.pattern.exec(text);
     if (match === null || match[0].length <= length || !allowed(product)) continue;
     length = match[0].length;
