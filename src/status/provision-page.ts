@@ -93,6 +93,7 @@ const testTitles: Readonly<Record<SelfTestItem['id'], string>> = {
   udp: 'UDP out',
   coordinator: 'Coordinator',
   enclave: 'Enclave port',
+  reachability: 'Devices answer',
   tpm: 'TPM',
   disk: 'Disk',
 };

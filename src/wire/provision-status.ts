@@ -26,6 +26,7 @@ export const selfTestIds = [
   'udp',
   'coordinator',
   'enclave',
+  'reachability',
   'tpm',
   'disk',
 ] as const;

@@ -154,6 +154,8 @@ export const enrolmentBody = z.strictObject({
     .strictObject({ users: usersSchema, devices: devicesSchema, resources: resourcesSchema })
     .optional(),
   contact: line(200),
+  /** Devices that the self-test asks, by ICMP, whether they answer. None but these is ever asked. */
+  reachability: z.array(z.ipv4()).min(1).max(8).optional(),
 });
 export type EnrolmentBody = z.output<typeof enrolmentBody>;
 /** What the gateway keeps of it: all but the token. */
