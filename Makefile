@@ -44,7 +44,7 @@ build/status/main.js: $(wildcard src/status/ui/*) $(MODULES_STAMP)
 	node src/status/ui/build.ts
 
 .PHONY: build apt-run apt-clinic apt-test apt-bench
-build: apt-build $(MODULES_STAMP) build/native/anteroom.node build/status/main.js ## Install what the project needs and build the addon and the page
+build: apt-build $(MODULES_STAMP) build/native/anteroom.node node_modules/raw-socket/build/Release/raw.node build/status/main.js ## Install what the project needs and build the addon and the page
 
 .PHONY: apt-build
 apt-build: ; @.toolchain/apt build

@@ -30,6 +30,19 @@ NATIVE_CORE_FUZZ := $(call native-objects,fuzz,$(NATIVE_CORE))
 build/native/anteroom.node: $(NATIVE_CORE_O) $(call native-objects,release,$(NATIVE_BINDING))
 	$(NATIVE_CXX) -shared $(NATIVE_LDFLAGS) -o $@ $^
 
+# The package raw-socket, without node-gyp: npm runs no package's scripts here. It belongs to one Node's ABI and looks for
+# its machine code in its own folder. Its C++ isn't ours to warn about.
+NATIVE_RAW_CPPFLAGS = -isystem $(NATIVE_NODE)/include/node -isystem node_modules/nan -DNODE_GYP_MODULE_NAME=raw -DBUILDING_NODE_EXTENSION
+NATIVE_RAW_CXXFLAGS := -std=c++20 -w -fPIC -fno-strict-aliasing -fstack-protector-strong -fvisibility=hidden -O2
+node_modules/raw-socket/build/Release/raw.node: native/native.mk $(MODULES_STAMP)
+	@mkdir -p $(@D)
+	$(NATIVE_CXX) -shared $(NATIVE_RAW_CPPFLAGS) $(NATIVE_RAW_CXXFLAGS) $(NATIVE_LDFLAGS) -o $@ node_modules/raw-socket/src/raw.cc
+
+# And for the image of arm64; Node's headers are the same there.
+build/native-arm64/raw.node: native/native.mk $(MODULES_STAMP)
+	@mkdir -p $(@D)
+	aarch64-linux-gnu-g++ -shared $(NATIVE_RAW_CPPFLAGS) $(NATIVE_RAW_CXXFLAGS) $(NATIVE_LDFLAGS) -o $@ node_modules/raw-socket/src/raw.cc
+
 build/native/test-native: $(NATIVE_CORE_O) $(call native-objects,release,$(NATIVE_TESTS))
 	$(NATIVE_CXX) $(NATIVE_LDFLAGS) -o $@ $^ $(NATIVE_CRYPTO)
 

@@ -7,7 +7,7 @@
  *   app/package.json             the version
  *   app/src/main/*.js            one bundle a process; app/src/cli/anteroom.js the command
  *   app/build/native, build/status   the addon and the page
- *   app/node_modules             the two packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly
+ *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket
  *
  * The bundles lie where their sources lie in the repository, so that every path relative to a file stays true.
  * Bundled, a process starts in a fifth of the time and needs no file of a package that it doesn't use.
@@ -39,10 +39,11 @@ const kept = {
     `prebuilds/linux-${nodeArch[arch]}.node`,
   ],
   '@cedar-policy/cedar-wasm': () => ['package.json', 'nodejs'],
+  'raw-socket': () => ['package.json', 'index.js'],
 };
 
 const processes = ['tunnel', 'sensor', 'broker', 'control', 'audit'].map((name) => `src/main/${name}.ts`);
-const commands = ['src/cli/anteroom.ts'];
+const commands = ['src/cli/anteroom.ts', 'src/main/reachability.ts'];
 
 async function bundle(app: string): Promise<void> {
   await build({
@@ -93,6 +94,8 @@ async function main(): Promise<void> {
   keep(arch, app);
   const addon = arch === 'amd64' ? 'build/native/anteroom.node' : 'build/native-arm64/anteroom.node';
   copy(join(root, addon), join(app, 'build/native/anteroom.node'));
+  const raw = 'node_modules/raw-socket/build/Release/raw.node';
+  copy(join(root, arch === 'amd64' ? raw : 'build/native-arm64/raw.node'), join(app, raw));
   for (const file of readdirSync(join(root, 'build/status')))
     copy(join(root, 'build/status', file), join(app, 'build/status', basename(file)));
   const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<

@@ -94,6 +94,7 @@ interface CreateOptions {
   readonly tunnelAddress?: string[];
   readonly endpoint?: string;
   readonly directory?: string;
+  readonly ping?: string[];
   readonly contact: string;
 }
 
@@ -137,6 +138,7 @@ function bodyOf(said: CreateOptions): Omit<EnrolmentSource, 'format' | 'id' | 't
     policySigners: said.policyKey.map(readSignerText),
     ...(lists === undefined ? {} : { directory: { users: [], devices: [], resources: [], ...lists } }),
     contact: said.contact,
+    ...(said.ping === undefined ? {} : { reachability: said.ping }),
   };
 }
 
@@ -417,6 +419,7 @@ export function registerOffice(group: Command): void {
     .option('--tunnel-address <prefix>', 'of the gateway inside the tunnel; again for more', again)
     .option('--endpoint <host:port>', 'where peers reach it')
     .option('--directory <file>', 'JSON with users, devices, resources')
+    .option('--ping <address>', 'a device that the self-test asks whether it answers; again for more', again)
     .requiredOption('--contact <text>', 'whom the technician calls')
     .action(create);
   group

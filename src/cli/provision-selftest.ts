@@ -1,7 +1,7 @@
 /**
  * The self-test of a gateway that is being set up: link, addressing, name service, time, UDP out, coordinator, enclave
- * port, TPM, disk. Each is one question to this machine or one packet to a server that the stick named; the enclave is
- * only looked at, never spoken to.
+ * port, reachability, TPM, disk. Each is one question to this machine or one packet to a server that the stick named;
+ * the enclave is only looked at, and no device is asked anything unless somebody named its address.
  *
  * UDP out and time are asked of the site's time servers (RFC 5905): one packet answers both whether UDP gets through
  * and how far the clock is off. Says what is wrong in words for the person beside the box.
@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import type { EnrolmentPlan } from '../wire/provision.ts';
 import type { SelfTestId, SelfTestItem } from '../wire/provision-status.ts';
 import { writeNew } from './durable-file.ts';
+import { askDevices } from './provision-reachability.ts';
 import { portNames } from './provision-site.ts';
 
 export interface SelfTestOptions {
@@ -26,6 +27,8 @@ export interface SelfTestOptions {
   /** Where the kernel tells of devices; `/sys`. */
   readonly sys?: string;
   readonly resolvers?: readonly string[];
+  /** Devices that are asked whether they answer, besides those that the stick names. */
+  readonly ping?: readonly string[];
 }
 
 /** RFC 5905 section 7.3: 48 bytes; NTP counts seconds from 1900. */
@@ -36,6 +39,8 @@ const NTP_EPOCH_SECONDS = 2_208_988_800;
 const CLOCK_TOLERANCE_MS = 5_000;
 const DISK_WARNING_BYTES = 512 * 1024 * 1024;
 const TIMEOUT_MS = 3_000;
+/** A device is on the next switch. */
+const PING_TIMEOUT_MS = 1_000;
 
 type Finding = Omit<SelfTestItem, 'id'>;
 const ok = (text: string): Finding => ({ level: 'ok', text });
@@ -195,6 +200,28 @@ async function coordinator(options: SelfTestOptions): Promise<Finding> {
   return reached ? ok(`${at.host} can be reached.`) : warning(`${at.host} cannot be reached.`, action);
 }
 
+async function reachability({ plan, ping = [], timeoutMs }: SelfTestOptions): Promise<Finding> {
+  const addresses = [...new Set([...(plan.reachability ?? []), ...ping])];
+  if (addresses.length === 0) return off('No device was named, so none was asked.');
+  const asked = await askDevices(addresses, portNames.enclave, timeoutMs ?? PING_TIMEOUT_MS);
+  switch (asked.kind) {
+    case 'outside':
+      return warning(
+        `${asked.addresses.join(', ')}: not in the enclave’s network, so nobody was asked.`,
+        'Compare the address with the enclave port’s own.',
+      );
+    case 'failed':
+      return warning(`The devices could not be asked: ${asked.why}`.slice(0, 300), 'Use the device itself.');
+    case 'asked':
+      return asked.silent.length === 0
+        ? ok(`${asked.answered.join(', ')}: each answers.`)
+        : warning(
+            `${asked.silent.join(', ')}: no answer.${asked.answered.length === 0 ? '' : ` ${asked.answered.join(', ')}: answers.`}`,
+            'Look at the device, its address and its cable. Some devices never answer a ping and are well.',
+          );
+  }
+}
+
 function tpm(sys: string): Finding {
   return existsSync(join(sys, 'class', 'tpm', 'tpm0'))
     ? ok('There is a TPM.')
@@ -221,13 +248,14 @@ function disk(state: string): Finding {
     : warning(`Only ${Math.floor(free / 2 ** 20)} MB of the disk are free.`, 'Use a box with a larger disk.');
 }
 
-/** All nine, in the order in which a technician puts them right. */
+/** All ten, in the order in which a technician puts them right. */
 export async function selfTest(options: SelfTestOptions, ntpPort = NTP_PORT): Promise<SelfTestItem[]> {
   const sys = options.sys ?? '/sys';
-  const [names, { time, udp }, reached] = await Promise.all([
+  const [names, { time, udp }, reached, devices] = await Promise.all([
     dns(options),
     timeAndUdp(options, ntpPort),
     coordinator(options),
+    reachability(options),
   ]);
   const findings: Record<SelfTestId, Finding> = {
     link: link(portNames.uplink, 'uplink', sys),
@@ -237,6 +265,7 @@ export async function selfTest(options: SelfTestOptions, ntpPort = NTP_PORT): Pr
     udp,
     coordinator: reached,
     enclave: link(portNames.enclave, 'enclave', sys),
+    reachability: devices,
     tpm: tpm(sys),
     disk: disk(options.state),
   };

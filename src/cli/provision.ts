@@ -6,6 +6,7 @@
  * Exit code of `apply`: 0 for OK1 to OK5, 65 for a refusal, whose code, sentence and next action are printed.
  */
 import { readFileSync, readdirSync, existsSync, writeFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
@@ -179,10 +180,22 @@ const wholeNumber = (text: string): number => {
   return value;
 };
 
-async function runSelfTest(said: BoxOptions & { sys: string }): Promise<ReturnType<typeof selfTest>> {
+interface SelfTestCommand extends BoxOptions {
+  readonly sys: string;
+  readonly ping?: readonly string[];
+}
+
+const address4 = (text: string, before: readonly string[] = []): readonly string[] => {
+  if (!isIPv4(text)) throw new InvalidArgumentError('not an IPv4 address');
+  if (before.length === 8) throw new InvalidArgumentError('eight at most: this is no scan');
+  return [...before, text];
+};
+
+async function runSelfTest(said: SelfTestCommand): Promise<ReturnType<typeof selfTest>> {
   const enrolled = readEnrolled(placesOf(said.stateDir));
   if (!enrolled) throw new Fault('PROVISION_REFUSED', 'there is nothing to test before the enrolment');
-  const items = await selfTest({ plan: enrolled.plan, state: said.stateDir, now: Date.now, sys: said.sys });
+  const { stateDir: state, sys, ping = [] } = said;
+  const items = await selfTest({ plan: enrolled.plan, state, now: Date.now, sys, ping });
   writeSelfTest(said.runDir, items);
   return items;
 }
@@ -277,8 +290,9 @@ export function register(program: Command): void {
     });
   box(group.command('selftest').description('try the network, the clock, the ports and the disk'))
     .option('--sys <dir>', 'where the kernel tells of the hardware', SYS)
+    .option('--ping <address>', 'ask this device by ICMP whether it answers; again for more', address4)
     .option('--json', 'as JSON')
-    .action(async (said: BoxOptions & { sys: string; json?: boolean }) => {
+    .action(async (said: SelfTestCommand & { json?: boolean }) => {
       const items = await runSelfTest(said);
       if (said.json === true) printJson(items);
       else

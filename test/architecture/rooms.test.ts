@@ -73,6 +73,7 @@ const packages: Record<string, readonly string[]> = {
   commander: ['cli'],
   'oui-data': ['sensor', 'main', 'cli'],
   'systemd-notify': ['platform'],
+  'raw-socket': ['main'],
 };
 
 /** Node modules that reach outside the process: for the rooms at the edge only. `import type` is free. */

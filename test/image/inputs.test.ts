@@ -125,7 +125,10 @@ await t.test('the processes are bundled and start', (t) => {
   execFileSync(process.execPath, [join(root, 'image/tools/payload.ts'), 'amd64', out]);
   const app = join(out, 'usr/lib/anteroom/app');
   const node = join(out, 'usr/lib/anteroom/bin/node');
-  t.same(readdirSync(join(app, 'src/main')).toSorted(), processNames.map((name) => `${name}.js`).toSorted());
+  t.same(
+    readdirSync(join(app, 'src/main')).toSorted(),
+    [...processNames, 'reachability'].map((name) => `${name}.js`).toSorted(),
+  );
   const run = spawnSync(node, [join(app, 'src/cli/anteroom.js'), '--version'], { encoding: 'utf8' });
   t.equal(
     run.stdout,
@@ -138,6 +141,10 @@ await t.test('the processes are bundled and start', (t) => {
     });
     t.equal(bare.status, 78, `${name} gets as far as its configuration: ${bare.stderr}`);
   }
+  const asked = spawnSync(node, [join(app, 'src/main/reachability.js'), 'lo', '500', '127.0.0.1'], {
+    encoding: 'utf8',
+  });
+  t.match(asked.stdout, /^\{"127\.0\.0\.1":[\d.]+\}\n$/, asked.stderr);
   t.notOk(existsSync(join(app, 'node_modules/tap')));
   t.end();
 });
