@@ -19,8 +19,9 @@ import { exploitRules } from './findings/exploit.ts';
 import { Findings } from './findings/findings.ts';
 import { LinkWatch } from './findings/link.ts';
 import { ScanWatch } from './findings/scan.ts';
+import type { Prober } from './findings/scan.ts';
 import { weaknesses } from './findings/weak.ts';
-import type { Flow, FlowWatch, Side } from './flow.ts';
+import type { Flow, FlowEnd, FlowWatch, Side } from './flow.ts';
 import { isPrivate, isUnicast, macText, NO_MAC, printAddress } from './frame.ts';
 import type { Frame } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
@@ -100,9 +101,8 @@ export class Behaviour {
       const [client, server] = flow.ends;
       this.#hosts.talks(client.mac);
       this.#hosts.talks(server.mac);
-      const host = this.#hosts.at(client.mac, client.address);
-      if (host !== undefined && flow.transport === 'tcp')
-        this.#scan.answered(host, server.address, server.port);
+      const { address, port } = server;
+      this.#scan.answered(this.#prober(client), { transport: flow.transport, address, port });
     }
     if (frame.payloadEnd > frame.payloadStart && watch.looked[flow.from] < LOOKED) {
       watch.looked[flow.from]++;
@@ -114,7 +114,8 @@ export class Behaviour {
     this.#link.arp(frame, at);
     const host = this.#hosts.card(frame.sourceMac);
     if (host === undefined) return;
-    this.#scan.arp(host, frame, at);
+    if (frame.arp === 'request') this.#scan.asks(host, frame, at);
+    else this.#scan.has(this.#hosts.card(frame.destinationMac), frame.claim);
     // Who is told to whom asked is there, unless cards are being invented.
     if (
       frame.arp === 'reply' &&
@@ -126,15 +127,24 @@ export class Behaviour {
 
   #opened(flow: Flow<Reading>, at: number): void {
     const [client, server] = flow.ends;
+    const { address, port } = server;
+    const begun = flow.transport === 'udp' || (flow.opened && flow.syn !== undefined);
+    if (begun && isUnicast(address) && !this.#hosts.isOwn(client.mac)) {
+      const inside = !this.#outside(address);
+      const target = { transport: flow.transport, address, port, from: client.port, inside };
+      this.#scan.tried(this.#prober(client), target, at);
+    }
     const host = this.#hosts.at(client.mac, client.address);
     if (host === undefined) return;
-    if (flow.transport === 'tcp' && flow.opened && flow.syn !== undefined)
-      this.#scan.tried(host, server.address, server.port, at);
     const known = hardCoded(server.address);
     if (known === undefined) return;
     const evidence = `${printAddress(server.address)}: ${known.what}`;
     const key = `${printAddress(server.address)} ${flow.transport}/${server.port}`;
     this.findings.raise({ kind: 'hard-coded-destination', about: host, key, evidence, at });
+  }
+
+  #prober({ mac, address }: FlowEnd): Prober {
+    return { host: this.#hosts.at(mac, address), address, mac };
   }
 
   #look(flow: Flow<Reading>, watch: FlowWatch, frame: Frame, at: number): void {

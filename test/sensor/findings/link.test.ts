@@ -1,7 +1,6 @@
-/** The link itself: ARP spoofing, rogue DHCP, invented cards, scans; and what looks like them and isn't. */
+/** The link itself: ARP spoofing, rogue DHCP, invented cards; and what looks like them and isn't. */
 import t from 'tap';
 import { FLOOD } from '../../../src/sensor/findings/link.ts';
-import { ASKED, HOSTS, PORTS } from '../../../src/sensor/findings/scan.ts';
 import { A_KIND, OF_A_KIND, Findings, ROWS } from '../../../src/sensor/findings/findings.ts';
 import { limits } from '../../../src/sensor/constants.ts';
 import type { Batch } from '../../../src/sensor/report.ts';
@@ -10,7 +9,7 @@ import { findingKinds, findingReport } from '../../../src/wire/finding.ts';
 import type { FindingKind } from '../../../src/wire/finding.ts';
 import * as wire from '../wire-builder.ts';
 import type { Station } from '../wire-builder.ts';
-import { DAY, behind, bench, chat, station } from '../behaviour-bench.ts';
+import { DAY, bench, chat, station } from '../behaviour-bench.ts';
 
 const arp = (operation: number, from: Station, target: string, to = 'ff:ff:ff:ff:ff:ff'): Uint8Array =>
   wire.ethernet(from.mac, to, 0x806, wire.arp(operation, from.mac, from.ip, target));
@@ -247,44 +246,6 @@ void t.test('many real hosts at once are no flood', (t) => {
   for (let n = 1; n < 60; n++) b.take(claims(random(n), `10.2.0.${n}`));
   b.pass(30_000);
   t.same(b.of('mac-flood'), []);
-  t.end();
-});
-
-const syn = (from: Station, to: Station, port: number, source = 50_000): Uint8Array =>
-  wire.tcpFrame(from, to, [source, port], 7, wire.SYN);
-
-void t.test('scans: vertical, horizontal, by ARP; and busy clients that are none', (t) => {
-  const b = bench();
-  const scanner = station(99);
-  for (let n = 1; n < PORTS; n++) b.take(syn(scanner, station(2), n));
-  t.same(b.kinds(), []);
-  b.take(syn(scanner, station(2), 4000));
-  t.match(b.of('scan-vertical'), [{ mac: scanner.mac, key: '10.1.0.2' }]);
-
-  const across = bench();
-  for (let n = 1; n <= HOSTS; n++) across.take(syn(scanner, station(n), 445));
-  t.match(across.of('scan-horizontal'), [{ mac: scanner.mac, key: 'tcp/445' }]);
-
-  const asks = bench();
-  for (let n = 1; n <= ASKED; n++) asks.take(arp(1, scanner, `10.1.1.${n}`));
-  t.match(asks.of('scan-horizontal'), [{ mac: scanner.mac, key: 'arp', severity: 'medium' }]);
-
-  const slow = bench();
-  for (let n = 1; n <= 2 * PORTS; n++) {
-    slow.take(syn(scanner, station(2), n));
-    slow.pass(7_000);
-  }
-  t.same(slow.of('scan-vertical'), [], 'slower than a window: not seen, by its own words');
-
-  const served = bench();
-  for (let n = 1; n < 120; n++) served.take(...chat(scanner, station(n), 104));
-  t.same(served.of('scan-horizontal'), [], 'a poller that is answered');
-  const browser = bench();
-  for (let n = 1; n < 200; n++) browser.take(syn(scanner, behind(`203.0.113.${n}`), 443, 20_000 + n));
-  t.same(browser.kinds(), [], 'far web servers that do not answer');
-  const worm = bench();
-  for (let n = 1; n < 200; n++) worm.take(syn(scanner, behind(`203.0.113.${n}`), 23, 20_000 + n));
-  t.match(worm.of('scan-horizontal'), [{ key: 'tcp/23' }]);
   t.end();
 });
 
