@@ -83,12 +83,16 @@ function weightOf(attribute: Attribute, value: string, level: Level): number {
   return Math.min(levels[level], most) - (genericClasses.has(value) ? GENERIC : 0);
 }
 
+/** What stands in a field that nobody filled in. */
+const placeholder =
+  /^(?:unknown|none|null|n\/?a|default|not (?:available|specified|set)|[-?.\s]+)$|\bname here$/i;
+
 class Claims {
   readonly byAttribute = new Map<Attribute, Claim[]>();
 
   add(attribute: Attribute, value: string | undefined, level: Level, because: string): void {
     const clean = (attribute === 'vendor' ? vendorName(value ?? '') : (value ?? '')).trim();
-    if (clean === '') return;
+    if (clean === '' || placeholder.test(clean)) return;
     const list = this.byAttribute.get(attribute) ?? [];
     this.byAttribute.set(attribute, list);
     if (list.length >= CLAIMS) return;
@@ -175,7 +179,9 @@ export function identify(known: Known): Identity {
   if (known.vendor !== undefined && !isModuleMaker(known.vendor))
     claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`);
   const own = claimEquipment(claims, of, known.vendor, serves('dicom'));
-  const models = own ? namesOf(of('dicom equipment.model'), vendors) : [];
+  const models = own
+    ? namesOf([...of('dicom equipment.model'), ...of('dicom equipment.manufacturer')], vendors)
+    : [];
   for (const { vendor, kind, model, level, because } of [...names, ...models]) {
     if (isGateway && because.protocol === 'hl7' && !because.field.startsWith('MSH-')) continue;
     claims.suggest('vendor', vendor, level, textOf(because));

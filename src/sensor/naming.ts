@@ -63,6 +63,7 @@ const naming: ReadonlyMap<string, Naming> = new Map([
   ['dicom callingAeTitle', chosen('association')],
   ['dicom implementationVersionName', own('association')],
   ['dicom equipment.model', own('self')],
+  ['dicom equipment.manufacturer', own('association')],
   ['sdc model', own('self')],
   ['astm sender', own('self')],
   ['poct1a model', own('self')],

@@ -13,7 +13,7 @@ const medicalNames: Names = [
   [/\bsiemens\b/i, 'Siemens'],
   [/\bphill?ips\b|^pms\b|picker international|marconi medical|\badac lab|\batl ultrasound/i, 'Philips'],
   [
-    /^"?ge\b|^g\.e\.|^ge_|ge[ _-]?(?:medical|health ?care)|^gems\b|^general electric|vingmed/i,
+    /^"?ge\b|^g\.e\.|^ge_|ge[ _-]?(?:medical|health ?care)|^gems\b|^general electric|vingmed|genesis_signa/i,
     'GE HealthCare',
   ],
   [/\bagfa\b/i, 'Agfa'],
