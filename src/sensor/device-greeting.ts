@@ -11,6 +11,7 @@ import { decodePoct1a, recognizePoct1a } from '../protocol/poct1a/message.ts';
 import type { Side } from './flow.ts';
 import { row, serverOf } from './greeting.ts';
 import type { ProtocolRow, Speaker } from './identify.ts';
+import { medicalVendor } from './knowledge/vendors.ts';
 
 function readBcc(speaker: Speaker, from: Side, head: Uint8Array, at: number, last: boolean): boolean {
   if (!last && !head.includes(0x04)) return false;
@@ -33,7 +34,10 @@ function readAstm(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
   const { sender, carries } = decoded.message;
   if (!ended && carries === undefined) return false;
   speaker.serves(serverOf(speaker));
-  const [name, version, serial] = sender;
+  // Some put their maker before their name.
+  const made = /[a-z]/i.test(sender[1] ?? '') && medicalVendor(sender[0] ?? '') !== undefined;
+  if (made) speaker.say(from, 'maker', sender[0], at);
+  const [name, version, serial] = made ? sender.slice(1) : sender;
   speaker.say(from, 'sender', name, at);
   if (carries !== 'orders') {
     speaker.say(from, 'version', version, at);

@@ -2,8 +2,9 @@
  * Products of medical equipment where a host names itself: which fields are names, what they are worth, and the walk
  * over the table of products (`knowledge/products.ts`).
  *
- * Names that people choose (host names, application titles) count for a product's own default only when the name is
- * coined or something else names the same maker. What a device says in a field of its own it fills in itself.
+ * Names that people choose (host names, application titles), and banners, which name any software, count for a product
+ * only when the name is coined or something else names the same maker. What a device says in a field of its own it fills in
+ * itself.
  */
 import type { Evidence } from '../wire/observation.ts';
 import { products } from './knowledge/products.ts';
@@ -33,7 +34,7 @@ const naming: ReadonlyMap<string, Naming> = new Map([
   ['mdns txt.manufacturer', own('self')],
   ['upnp modelName', own('self')],
   ['upnp modelDescription', own('self')],
-  ['ssdp server', own('banner')],
+  ['ssdp server', chosen('banner')],
   ['wsd computer', chosen('dhcp')],
   ['wsd model', own('self')],
   ['nbns name', chosen('dhcp')],
@@ -46,10 +47,10 @@ const naming: ReadonlyMap<string, Naming> = new Map([
   ['lldp model', own('self')],
   ['snmp sysDescr', own('self')],
   ['snmp sysName', chosen('dhcp')],
-  ['http server', own('banner')],
-  ['http realm', own('banner')],
-  ['telnet banner', own('banner')],
-  ['ftp banner', own('banner')],
+  ['http server', chosen('banner')],
+  ['http realm', chosen('banner')],
+  ['telnet banner', chosen('banner')],
+  ['ftp banner', chosen('banner')],
   ['tls certificate.subject', own('traffic')],
   ['tls certificate.name', chosen('traffic')],
   ['hl7 MSH-3', chosen('identifier')],

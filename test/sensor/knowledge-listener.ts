@@ -16,7 +16,7 @@ export interface Who extends Partial<Record<Attribute, string>> {
 
 export interface Heard {
   /** Of the station with that MAC. */
-  who(mac: string): Who;
+  readonly who: (mac: string) => Who;
   /** Everything that was said, for words that must not be in it. */
   readonly text: string;
 }

@@ -50,7 +50,7 @@ export function decodeAstm(bytes: Uint8Array): Parsed<AstmHead> {
   if (line === undefined) return malformed('astm_no_header', 0);
   const component = line.charAt(header.component);
   const sender = (line.split('|', fields.sender + 1)[fields.sender] ?? '')
-    .split(component, 3)
+    .split(component, 4)
     .map((part) => part.trim());
   const kinds = new Set(
     lines.slice(at + 1).map((record) => (record.charAt(1) === '|' ? record.charAt(0) : '')),

@@ -228,7 +228,7 @@ export const medicalRules: readonly Rule[] = [
   {
     on: 'astm sends',
     pattern: /^(?:results|queries)$/,
-    level: 'self',
+    level: 'association',
     gives: { class: analyzer },
     source: 'ASTM E1394',
   },
@@ -240,6 +240,7 @@ export const medicalRules: readonly Rule[] = [
     gives: { model: '$1' },
     source: 'ASTM E1394 7.1.5',
   },
+  { on: 'astm maker', pattern: /^(.+)$/, level: 'self', gives: { vendor: '$1' }, source: 'ASTM E1394 7.1.5' },
   {
     on: 'astm version',
     pattern: /^(.+)$/,
