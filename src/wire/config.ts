@@ -220,6 +220,16 @@ export const configSchema = z
     portal: z.strictObject({ enabled: z.boolean().default(true), port: port.default(80) }).prefault({}),
     /** Who looks after this gateway from outside. Without it the gateway is standalone and no grace runs out. */
     coordinator: z.strictObject({ name: z.string().min(1).max(100) }).optional(),
+    /** Where `anteroom update install` looks when nobody says: the folder of manifest.json, and whose certificate it has. */
+    update: z
+      .strictObject({
+        url: z
+          .string()
+          .max(512)
+          .regex(/^https:\/\/[A-Za-z0-9.:[\]-]+(?:\/[A-Za-z0-9._~/-]*)?$/, 'must be an https address'),
+        ca: path,
+      })
+      .optional(),
     sensor: z
       .strictObject({
         interfaces: z.array(interfaceName).min(1).default(['enclave0']),
