@@ -41,7 +41,7 @@ image: image-tools build ## The appliance's disk image and its signed update: AR
 	  --output-directory /src/$(IMAGE)/out-$(VERSION) --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
 	  --cache-directory /src/$(IMAGE)/cache --force build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
 	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json
-	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out-$(VERSION) build/image/keys/update.key $(IMAGE)/update-$(VERSION)
+	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out-$(VERSION) build/image/keys/update.key $(IMAGE)/update-$(VERSION) $(MINIMUM)
 	$(IMAGE_IN_TREE) zstd -q -f -10 -T0 /src/$(IMAGE_OUT).raw -o /src/$(IMAGE_OUT).raw.zst
 	ls -l $(IMAGE_OUT).raw.zst $(IMAGE_OUT).efi | awk '{ printf "%6.1f MB  %s\n", $$5 / 1e6, $$9 }'
 

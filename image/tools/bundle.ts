@@ -1,7 +1,9 @@
 /**
  * Makes the signed update from a build: the folder that goes to a stick as `anteroom`.
  *
- *   node image/tools/bundle.ts ARCH VERSION BUILD KEY OUT     BUILD: mkosi's output folder, KEY: Ed25519 private key
+ *   node image/tools/bundle.ts ARCH VERSION BUILD KEY OUT [MINIMUM]     BUILD: mkosi's output folder
+ *
+ * KEY is the Ed25519 private key. MINIMUM is the oldest version that may run once this one is confirmed.
  *
  * What it writes is described in src/cli/update/manifest.ts, which reads it.
  */
@@ -51,9 +53,9 @@ async function part(file: string, name: string, out: string): Promise<Part> {
 }
 
 async function main(): Promise<void> {
-  const [arch, version, build, key, out] = process.argv.slice(2);
+  const [arch, version, build, key, out, minimum] = process.argv.slice(2);
   if ((arch !== 'amd64' && arch !== 'arm64') || version === undefined || !build || !key || !out) {
-    process.stderr.write('usage: node image/tools/bundle.ts amd64|arm64 VERSION BUILD KEY OUT\n');
+    process.stderr.write('usage: node image/tools/bundle.ts amd64|arm64 VERSION BUILD KEY OUT [MINIMUM]\n');
     process.exit(64);
   }
   rmSync(out, { recursive: true, force: true });
@@ -68,6 +70,7 @@ async function main(): Promise<void> {
     product: 'anteroom',
     version: Number(version),
     arch,
+    ...(minimum === undefined || minimum === '' ? {} : { minimum: Number(minimum) }),
     rootHash: id(root) + id(verity),
     kernel: { name: 'kernel.efi', size: statSync(kernel).size, sha256: await digest(kernel) },
     root: await part(root, 'root.zst', out),
