@@ -3,8 +3,10 @@
  *
  * Well means: control answers, the other four processes are there, and nothing that a version can be blamed for is
  * critical. What the site itself decides, such as a policy that has run out or an emergency, doesn't take a version
- * back. A gateway that hasn't been set up yet has nothing to be unwell with.
+ * back. A gateway that hasn't been set up yet has nothing to be unwell with. With `--trial` a version on trial writes its
+ * reasons down where the version before finds them.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvalidArgumentError } from 'commander';
@@ -24,6 +26,7 @@ const siteItems: ReadonlySet<string> = new Set([
   'control.simulation',
 ]);
 const processes = ['tunnel', 'broker', 'audit', 'sensor'];
+const TRIAL = '/usr/lib/anteroom/trial';
 /** How often `--wait` asks. */
 const ASK_MS = 1_000;
 
@@ -60,7 +63,8 @@ export function register(program: Command): void {
     .command('health')
     .description('whether this version runs well here; exit 69 and the reasons when not')
     .option('--wait <seconds>', 'until it does, at most so long', wholeSeconds, 0)
-    .action(async ({ wait }: { wait: number }) => {
+    .option('--trial', 'write the reasons down for the version before')
+    .action(async ({ wait, trial }: { wait: number; trial?: boolean }) => {
       if (!existsSync(process.env['ANTEROOM_CONFIG'] ?? '/etc/anteroom/config.json')) {
         process.stdout.write('not set up yet: nothing runs, nothing is wrong\n');
         return;
@@ -71,7 +75,11 @@ export function register(program: Command): void {
         await pause(ASK_MS);
         found = await ask();
       }
-      if (found.length > 0) throw new Fault('GATEWAY_UNWELL', found.map(plain).join(' '));
+      if (found.length > 0) {
+        const reasons = found.map(plain).join(' ');
+        if (trial === true) spawnSync(TRIAL, ['note', '/var', 'unwell', reasons], { stdio: 'inherit' });
+        throw new Fault('GATEWAY_UNWELL', reasons);
+      }
       process.stdout.write('well\n');
     });
 }

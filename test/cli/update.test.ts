@@ -1,4 +1,5 @@
 /** Updating, on a disk that is a file: what is signed arrives in the other slot, and nothing else does. */
+import { spawnSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import {
   closeSync,
@@ -7,16 +8,21 @@ import {
   openSync,
   readFileSync,
   readdirSync,
+  renameSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { crc32, zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 import { parseEntry } from '../../src/cli/update/entries.ts';
+import { readFloor } from '../../src/cli/update/floor.ts';
 import { readPartitions } from '../../src/cli/update/gpt.ts';
-import { install, rollBack, versionFloor } from '../../src/cli/update/install.ts';
+import { confirm, install, rollBack, versionFloor } from '../../src/cli/update/install.ts';
 import type { Installed } from '../../src/cli/update/install.ts';
 import { signedBytes, slotIds } from '../../src/cli/update/manifest.ts';
+import { openStaging } from '../../src/cli/update/staging.ts';
+import { failureReason, readTrials } from '../../src/cli/update/trials.ts';
 
 const BLOCK = 512;
 const ROOT_TYPE = '4f68bce3-e8cd-4db1-96e7-fbcaf984b709';
@@ -78,14 +84,22 @@ function disk(): Buffer {
   return bytes;
 }
 
+/** The script that the image keeps the floor with, here without a TPM. */
+const floor = fileURLToPath(new URL('../../rootfs-overlay/usr/lib/anteroom/floor', import.meta.url));
+const record = (runs: number, installs: number): string =>
+  `runs ${runs}\ninstalls ${installs}\ncounter none\n`;
+const quiet = (): void => undefined;
+
 const root = Buffer.alloc(600_000, 'root of version 2');
 const verity = Buffer.alloc(50_000, 'tree');
 const kernel = Buffer.from('the kernel of version 2');
 
 function site(dir: string, changes: Record<string, unknown> = {}): { on: Installed; from: string } {
-  const [kernels, from, state] = ['kernels', 'from', 'state'].map((name) => join(dir, name));
-  for (const folder of [kernels, from, state]) mkdirSync(folder ?? '');
-  if (!kernels || !from || !state) throw new Error('no folders');
+  const [kernels, from] = ['kernels', 'from'].map((name) => join(dir, name));
+  const state = join(dir, 'lib/anteroom/update');
+  if (!kernels || !from) throw new Error('no folders');
+  for (const folder of [kernels, from, state]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(state, 'floor'), record(0, 0));
   writeFileSync(join(dir, 'disk'), disk());
   writeFileSync(join(kernels, 'anteroom_1.efi'), 'the kernel of version 1');
   const part = (name: string, bytes: Buffer): object => {
@@ -123,11 +137,15 @@ function site(dir: string, changes: Record<string, unknown> = {}): { on: Install
     arch: 'amd64',
     version: 1,
     rootHash: runningHash,
+    raise: (runs, installs) => {
+      const run = spawnSync(floor, ['raise', dir, String(runs), String(installs)], { encoding: 'utf8' });
+      if (run.status !== 0) throw new Error(`floor: ${run.status} ${run.stdout}${run.stderr}`);
+    },
+    forgetCaches: quiet,
   };
   return { on, from };
 }
 
-const quiet = (): void => undefined;
 const partitions = (on: Installed): ReturnType<typeof readPartitions> => {
   const handle = openSync(on.disk, 'r');
   try {
@@ -159,7 +177,7 @@ await t.test('a signed update arrives in the other slot, on trial', async (t) =>
   );
   t.same(readdirSync(on.kernels).toSorted(), ['anteroom_1.efi', 'anteroom_2+3.efi']);
   t.equal(readFileSync(join(on.kernels, 'anteroom_2+3.efi'), 'utf8'), kernel.toString());
-  t.equal(readFileSync(join(on.state, 'floor'), 'utf8'), '1\n');
+  t.equal(readFileSync(join(on.state, 'floor'), 'utf8'), record(0, 1));
   t.notOk(existsSync(join(on.state, 'staging')));
   t.ok(after.subarray(-BLOCK).toString('latin1').startsWith('EFI PART'), 'the copy at the end is a table');
   t.ok(
@@ -183,8 +201,9 @@ await t.test('what is not as it was signed is refused, and the disk stays as it 
     ['UPDATE_CONTENT', ({ from }) => writeFileSync(join(from, 'kernel.efi'), 'short')],
     ['UPDATE_REFUSED', quiet, { arch: 'arm64' }],
     ['UPDATE_OLDER', quiet, { version: 1 }],
-    ['UPDATE_OLDER', ({ on }) => writeFileSync(join(on.state, 'floor'), '7\n')],
+    ['UPDATE_OLDER', ({ on }) => writeFileSync(join(on.state, 'floor'), record(1, 7))],
     ['UPDATE_REFUSED', ({ on }) => writeFileSync(join(on.kernels, 'anteroom_2+0-3.efi'), 'failed')],
+    ['UPDATE_REFUSED', ({ on }) => writeFileSync(join(on.state, 'floor'), '7\n')],
   ];
   for (const [i, [code, damage, changes]] of wrong.entries()) {
     const at = site(t.testdir({ [`case${i}`]: {} }), changes);
@@ -241,6 +260,57 @@ await t.test('going back marks the running version and keeps the floor', (t) => 
   t.same(readdirSync(on.kernels).toSorted(), ['anteroom_1.efi', 'anteroom_2+0-1.efi']);
   t.equal(versionFloor(now), 2, 'what was confirmed once stays the floor');
   t.end();
+});
+
+await t.test('a confirmed version makes what is older than the way back obsolete', (t) => {
+  const { on } = site(t.testdir());
+  writeFileSync(join(on.kernels, 'anteroom_2+2-1.efi'), '');
+  const now = { ...on, version: 2 };
+  t.notOk(confirm(now), 'not while it is on trial');
+  t.same(readFloor(on.state), { runs: 0, installs: 0, kept: 'disk' });
+  renameSync(join(on.kernels, 'anteroom_2+2-1.efi'), join(on.kernels, 'anteroom_2.efi'));
+  t.ok(confirm(now));
+  t.same(readFloor(on.state), { runs: 1, installs: 2, kept: 'disk' }, 'the version before still may');
+  t.equal(rollBack(now).version, 1);
+  t.end();
+});
+
+await t.test('an update may say which versions must not come back', async (t) => {
+  const { on, from } = site(t.testdir(), { minimum: 2 });
+  await install(from, on, quiet);
+  t.equal(readFloor(on.state).runs, 0, 'not before it is confirmed');
+  renameSync(join(on.kernels, 'anteroom_2+3.efi'), join(on.kernels, 'anteroom_2.efi'));
+  const now = { ...on, version: 2 };
+  t.ok(confirm(now));
+  t.same(readFloor(on.state), { runs: 2, installs: 2, kept: 'disk' });
+  t.same(readdirSync(on.kernels), ['anteroom_2.efi'], 'the one that may not run is gone');
+  writeFileSync(join(on.kernels, 'anteroom_1.efi'), 'put back');
+  t.throws(() => rollBack(now), { code: 'UPDATE_OLDER' });
+});
+
+await t.test('why a version did not stay', (t) => {
+  const state = t.testdir({
+    trials: '2 started \n2 unwell broker.process: it is not there.\n2 started \n3 started \nhalf a li',
+  });
+  const notes = readTrials(state);
+  t.equal(notes.length, 4, 'half a line is none');
+  t.equal(failureReason(2, notes), 'broker.process: it is not there.');
+  t.match(failureReason(3, notes), /between opening its data and being asked/);
+  t.match(failureReason(4, notes), /never opened its data/);
+  t.same(readTrials(join(state, 'nowhere')), []);
+  t.end();
+});
+
+await t.test('the room on the data partition is asked for first', async (t) => {
+  const { on, from } = site(t.testdir());
+  const handle = openSync(join(on.state, 'kept'), 'w');
+  closeSync(handle);
+  const manifest = Buffer.from('any');
+  const huge = { name: 'root.zst', size: 2 ** 50, sha256: '0'.repeat(64) };
+  t.throws(() => openStaging(on.state, manifest, [huge]), { code: 'UPDATE_REFUSED' });
+  mkdirSync(join(on.state, 'staging/0123456789abcdef'), { recursive: true });
+  await install(from, on, quiet);
+  t.notOk(existsSync(join(on.state, 'staging')), 'what was left of another update is gone');
 });
 
 await t.test('names of kernels', (t) => {

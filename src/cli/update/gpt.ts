@@ -45,7 +45,7 @@ function guidText(bytes: Buffer): string {
   return swapped.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-function guidBytes(text: string): Buffer {
+export function guidBytes(text: string): Buffer {
   const bytes = Buffer.from(text.replaceAll('-', ''), 'hex');
   if (bytes.length !== 16) throw fault(`not a GUID: ${text}`);
   bytes.subarray(0, 4).reverse();

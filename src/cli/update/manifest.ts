@@ -25,8 +25,10 @@ const part = z.strictObject({ name, size, sha256, expanded: z.strictObject({ siz
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   product: z.literal('anteroom'),
-  version: z.number().int().min(1).max(1_000_000_000),
+  version: z.number().int().min(1).max(999_999_999),
   arch: z.enum(['amd64', 'arm64']),
+  /** The oldest version that may still run once this one is confirmed: for a hole that an older one must not reopen. */
+  minimum: z.number().int().min(1).max(999_999_999).optional(),
   rootHash: sha256,
   kernel: z.strictObject({ name, size, sha256 }),
   root: part,
