@@ -61,15 +61,19 @@ function copyOf(from: string, name: string): string {
 /** Waiting for health takes its time on an emulated processor; a version made bad is given up sooner. */
 const patience = {
   'systemd.unit-dropin.anteroom-healthy.service': `[Service]
-TimeoutStartSec=20min
+TimeoutStartSec=30min
 ExecStart=
 ExecStart=/bin/sh -c 'grep -q anteroom.test /proc/cmdline && w=60 || w=900; exec anteroom health --wait $$w --trial'
 `,
+  'systemd.unit-dropin.anteroom-data.service': '[Service]\nTimeoutStartSec=1h\n',
   'systemd.unit-dropin.anteroom-trial.timer': `[Timer]
 OnBootSec=
-OnBootSec=30min
+OnBootSec=1h
 `,
 };
+
+/** What waits for a device or a unit counts the guest's time, of which an emulated processor gets little. */
+const slow = ['systemd.default_device_timeout_sec=1h', 'systemd.default_timeout_start_sec=1h'];
 
 async function up(home: string): Promise<Running> {
   const machine = await start(home);
@@ -121,7 +125,7 @@ async function makeBase(): Promise<void> {
     home: base,
     image: join(out, 'out-1/anteroom_1.raw'),
     credentials: { ...siteCredentials(), ...testShell, ...patience, ...badCredentials },
-    words: [...testShellWords, ...badWords],
+    words: [...testShellWords, ...badWords, ...slow],
   });
   const machine = await start(base);
   try {
