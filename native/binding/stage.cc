@@ -141,7 +141,7 @@ napi_value next(napi_env env, napi_callback_info info) {
     const bool more = it.file.read(batch);
     if (!more && it.file_over) {
       it.file.end(batch);
-      it.file_over = !it.stage.tell_sightings(batch);
+      it.file_over = !it.stage.tell(batch);
     }
     if (batch.size() > 0 || more) it.stage.finish(batch);
     return size_of(env, batch);
@@ -156,6 +156,18 @@ napi_value expire(napi_env env, napi_callback_info info) {
     const double at = read_time(env, call[0]);
     sensor::Batch batch = it.batch();
     it.stage.expire(at, batch);
+    if (batch.size() > 0) it.stage.finish(batch);
+    return size_of(env, batch);
+  });
+}
+
+/** tell(): length of a batch of what flows brought and who was seen, 0 when there is nothing more to tell. */
+napi_value tell(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Call call(env, info);
+    Held& it = held(env, call);
+    sensor::Batch batch = it.batch();
+    it.stage.tell(batch);
     if (batch.size() > 0) it.stage.finish(batch);
     return size_of(env, batch);
   });
@@ -197,6 +209,8 @@ sensor::Stage::Options read_stage_options(napi_env env, napi_value options) {
   };
   read.flows = rows("flows", read.flows);
   read.sightings = rows("sightings", read.sightings);
+  const napi_value all = property(env, options, "all");
+  read.all = !is_undefined(env, all) && read_bool(env, all, "all");
   if (::getrandom(&read.seed, sizeof read.seed, 0) != sizeof read.seed) throw ArgumentError{"no randomness"};
   return read;
 }
@@ -225,6 +239,7 @@ napi_value open_stage(napi_env env, napi_callback_info info) {
     method(env, object, "end", end);
     method(env, object, "next", next);
     method(env, object, "expire", expire);
+    method(env, object, "tell", tell);
     method(env, object, "done", done);
     set(env, object, "batch", expose(env, made->memory));
     check(napi_type_tag_object(env, object, &kTag));

@@ -9,14 +9,16 @@
  *                  40: ports 2+2 · sequence 4 · 48: offsets of network, transport, payload, its end 4+4+4+4
  *                  64: payload missing 4 · flow row 4 (0xffffffff: none) · generation 4 · offset of the chunk 4
  *                  80: source 16 · destination 16 · claim 16 · 128: length of the chunk 4 · bytes of the frame here 4
- *                  136: bytes of each side since the last record f64+f64 · 152: packets 4+4 · 160: the frame's bytes
+ *                  136: the frame's bytes
  *   data (2)       8: epoch ms f64 · row 4 · generation 4 · side 1 · 3 · length 4 · bytes
  *   ended (3)      8: row 4 · generation 4 · side 1 · why 1
- *   removed (4)    8: row 4 · generation 4 · 16: bytes f64+f64 · 32: packets 4+4
+ *   flow (4)       at 0: kind 1 · state bits 1 · news bits 1 · address length 1 · length 4
+ *                  8: epoch ms f64 · row 4 · generation 4 · 24: MAC of client, server f64+f64 · ports 2+2
+ *                  48: client 16 · server 16 · 80: payload bytes of each side since they were last told 4+4
  *   sighting (5)   8: last seen, epoch ms f64 · MAC f64 · 24: bytes f64 · packets 4 · address length 1 · 3 · 40: address 16
  *   weird (6)      8: number 4 · count 4 · 16: offset in the file f64 (-1: of a frame)
  *   totals (7)     8: frames f64 · bytes f64 · fragments f64 · 32: flows 4 · flows evicted 4 · pending bytes 4 ·
- *                  sightings 4 · 48: sightings evicted f64
+ *                  sightings 4 · 48: sightings evicted f64 · 56: cards held back since the last totals 4
  *
  * The chunk of a frame is the part of its payload that is new and in order; data is what waited for it.
  */
@@ -30,14 +32,22 @@
 
 namespace anteroom::sensor {
 
-enum class Record : uint8_t { kFrame = 1, kData, kEnded, kRemoved, kSighting, kWeird, kTotals };
+enum class Record : uint8_t { kFrame = 1, kData, kEnded, kFlow, kSighting, kWeird, kTotals };
 
 /** Why a direction is no longer looked at. */
 enum class End : uint8_t { kInspected = 1, kGap, kTruncated };
 
 /** Bits of a frame's flow. */
 namespace flow_bit {
-inline constexpr uint8_t kFromServer = 1, kOpened = 2, kAnswered = 4, kMidstream = 8;
+inline constexpr uint8_t kFromServer = 1, kOpened = 2, kMidstream = 8;
+}
+
+/** What is so of a flow, and what of it is news. */
+namespace flow_told {
+inline constexpr uint8_t kUdp = 1, kOpened = 2, kMutual = 4, kEntered = 8;
+}
+namespace flow_news {
+inline constexpr uint8_t kOpened = 1, kAnswered = 2, kMutual = 4, kAccount = 8, kRemoved = 16;
 }
 
 class Batch {
@@ -60,7 +70,7 @@ class Batch {
     return record;
   }
 
-  static constexpr size_t kFixed = 160;
+  static constexpr size_t kFixed = 136;
 
  private:
   uint8_t* data_;

@@ -57,7 +57,7 @@ void CaptureFile::push(const uint8_t* bytes, size_t length) {
 
 bool CaptureFile::read(Batch& batch) {
   while (format_ != Format::kStopped && read_ < buffer_.size()) {
-    if (batch.left() < Stage::kRoom + Stage::kTail) return true;
+    if (stage_.full(batch)) return true;
     const size_t used = one(read_, batch);
     if (used == kMore) break;
     if (used == kFull) return true;

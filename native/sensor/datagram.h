@@ -1,7 +1,10 @@
 /**
- * Which datagrams and link-layer announcements TypeScript must read: by port where content alone is weak (DNS and its
- * kin, NetBIOS, NTP, SNMP, DHCP), otherwise by how they begin. A yes for too much costs time, a no for too much
- * costs knowledge, so this is coarser than the decoders that then read them (src/protocol).
+ * Which datagrams may tell something of their sender, by what is in them, and which announcements of the link layer:
+ * LLDP, CDP. The protocols themselves are read in TypeScript (`src/sensor/announcement.ts`); here is only whether it is
+ * worth their while.
+ *
+ * What can't tell stays here: DNS answers, questions of multicast DNS, what BACnet says of anything but a device. So does
+ * what was said before: `print` leaves out what differs each time (identifiers, times).
  */
 #pragma once
 
@@ -9,9 +12,17 @@
 
 namespace anteroom::sensor {
 
-/** The payload of a UDP frame. */
-bool is_telling_datagram(const Frame& frame) noexcept;
-/** An LLDP or CDP frame. */
+struct Telling {
+  bool tells = false;
+  /** Equal for what says the same; 0: nothing does. */
+  uint64_t print = 0;
+  /** It goes on for as long as a device is watched: some of it is enough. */
+  bool stream = false;
+};
+
+Telling read_datagram(const Frame& frame, uint64_t seed) noexcept;
 bool is_announcement(const Frame& frame) noexcept;
+/** Of a SYN: what its sender's system gives it, without what is the connection's. */
+uint64_t syn_print(const Frame& frame, uint64_t seed) noexcept;
 
 }  // namespace anteroom::sensor

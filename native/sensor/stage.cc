@@ -6,24 +6,39 @@
 #include <algorithm>
 
 #include "datagram.h"
+#include "hash.h"
 
 namespace anteroom::sensor {
 
 namespace {
 
+/** How often rows are gone through: a new flow is told of the first time, what one brings at each of so many. */
 constexpr double kSweepMillis = 10'000;
+constexpr uint32_t kRounds = 6;
 /** Rows a frame: bounds what one adds to a batch. */
 constexpr int kExpireRows = 512;
 constexpr uint32_t kTellRows = 512;
-/** Datagrams of each side of a flow that are handed over whatever they hold. */
-constexpr uint16_t kFirstDatagrams = 2;
+/** How old a flow's time may be before it moves to the young end. */
+constexpr double kTouchMillis = 1000;
 /** Bytes of a frame handed over at most; of one that is handed over for its headers alone. */
 constexpr uint32_t kFrameBytes = 128 * 1024;
 constexpr uint32_t kHeaderBytes = 256;
+/** What flows brought is told before it could overflow. */
+constexpr uint32_t kManyBytes = 1u << 30;
+
+/** How long the same again is no news: what hosts say of themselves, shapes of SYNs, who is asked for on the link. */
+constexpr double kSaidMillis = 60'000;
+constexpr double kSynMillis = 600'000;
+constexpr double kArpMillis = 10'000;
+/** Datagrams of a stream that are all handed over, of each side; then one in so long. */
+constexpr uint16_t kStream = 64;
+constexpr double kStreamMillis = 1000;
+/** A card that is held back and heard again after so long is there. */
+constexpr double kHeldMillis = 1000;
 
 constexpr size_t kDataHeader = 32;
 constexpr size_t kEndedLength = 24;
-constexpr size_t kRemovedLength = 40;
+constexpr size_t kFlowLength = 88;
 constexpr size_t kSightingLength = 56;
 
 bool is_group(uint64_t mac) noexcept { return mac != kNoMac && (mac >> 40 & 1) != 0; }
@@ -32,18 +47,29 @@ bool is_initial(uint8_t hop_limit) noexcept {
   return hop_limit == 64 || hop_limit == 128 || hop_limit == 255 || hop_limit == 32 || hop_limit == 1;
 }
 
+/** Private, link-local or unique local (RFC 1918, 3927, 4193, 4291): an address that only means something here. */
+bool is_private(const Address& address) noexcept {
+  const uint8_t* b = address.bytes;
+  if (address.length == 4)
+    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+           (b[0] == 169 && b[1] == 254);
+  return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || (b[0] & 0xfe) == 0xfc;
+}
+
 double number(uint64_t mac) noexcept { return mac == kNoMac ? -1 : static_cast<double>(mac); }
 
 }  // namespace
 
-/** What one frame means for its flow, and whether it is to be handed over. */
+/** What one frame means for its sender and its flow, and whether it is to be handed over. */
 struct Stage::Part {
   bool pass = false;
   /** The payload too. */
   bool payload = false;
+  /** Who sent it: kNoRow for a group's address. */
+  uint32_t sender = kNoRow;
   uint32_t row = kNoRow;
   int side = 0;
-  bool answered = false;
+  uint8_t news = 0;
   uint32_t chunk = 0;
   uint32_t chunk_length = 0;
   /** Segments that waited for this one are due. */
@@ -53,11 +79,18 @@ struct Stage::Part {
 };
 
 Stage::Stage(const Options& options)
-    : flows_(options.flows, options.seed), sightings_(options.sightings, ~options.seed) {}
+    : seed_(options.seed),
+      enough_(options.enough),
+      all_(options.all),
+      flows_(options.flows, options.seed),
+      sightings_(options.sightings, ~options.seed),
+      said_(options.sightings),
+      claims_(options.sightings),
+      cards_(options.sightings) {}
 
 bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t wire_length, double at,
                  Batch& batch) {
-  if (batch.left() < kRoom + kTail) return false;
+  if (full(batch)) return false;
   frames_++;
   bytes_ += wire_length;
   Frame frame;
@@ -71,11 +104,13 @@ bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t 
   }
   if (at - swept_ > kSweepMillis || at < swept_) {
     swept_ = at;
-    expiring_ = telling_ = true;
-    told_ = 0;
+    expiring_ = telling_flows_ = telling_sightings_ = true;
+    told_flows_ = told_sightings_ = 0;
+    round_++;
   }
   if (expiring_) expiring_ = !expire(at, batch);
-  if (telling_) telling_ = !tell_sightings(batch);
+  if (telling_flows_) telling_flows_ = !tell_flows(round_ % kRounds == 0, batch);
+  if (telling_sightings_) telling_sightings_ = !tell_sightings(batch);
   return true;
 }
 
@@ -95,14 +130,37 @@ bool Stage::expire(double at, Batch& batch) {
   return false;
 }
 
-bool Stage::tell_sightings(Batch& batch) {
-  for (uint32_t n = 0; n < kTellRows; n++, told_++) {
-    if (told_ >= sightings_.used()) {
-      told_ = 0;
+bool Stage::tell(Batch& batch) {
+  while (!tell_flows(true, batch))
+    if (full(batch)) return false;
+  while (!tell_sightings(batch))
+    if (full(batch)) return false;
+  return true;
+}
+
+bool Stage::tell_flows(bool all, Batch& batch) {
+  for (uint32_t n = 0; n < kTellRows; n++, told_flows_++) {
+    if (told_flows_ >= flows_.used()) {
+      told_flows_ = 0;
       return true;
     }
     if (batch.left() < kRoom / 4) return false;
-    tell_sighting(sightings_[told_], batch);
+    const Flow& flow = flows_[told_flows_];
+    if (!flow.live) continue;
+    if (!flow.told || (all && (flow.bytes[0] != 0 || flow.bytes[1] != 0)))
+      tell_flow(told_flows_, flow_news::kAccount, flow.last, batch);
+  }
+  return false;
+}
+
+bool Stage::tell_sightings(Batch& batch) {
+  for (uint32_t n = 0; n < kTellRows; n++, told_sightings_++) {
+    if (told_sightings_ >= sightings_.used()) {
+      told_sightings_ = 0;
+      return true;
+    }
+    if (batch.left() < kRoom / 4) return false;
+    tell_sighting(sightings_[told_sightings_], batch);
   }
   return false;
 }
@@ -120,6 +178,37 @@ void Stage::tell_sighting(Sighting& sighting, Batch& batch) noexcept {
   sighting.bytes = 0;
 }
 
+/** What a flow brought is told with kAccount and kRemoved. */
+void Stage::tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexcept {
+  Flow& flow = flows_[row];
+  uint8_t* record = batch.add(Record::kFlow, kFlowLength);
+  uint8_t bits = 0;
+  if (flow.has(flow_state::kUdp)) bits |= flow_told::kUdp;
+  if (flow.has(flow_state::kOpened)) bits |= flow_told::kOpened;
+  if (flow.has(flow_state::kMutual)) bits |= flow_told::kMutual;
+  if (flow.has(flow_state::kEntered)) bits |= flow_told::kEntered;
+  record[1] = bits;
+  record[2] = news;
+  record[3] = flow.address_length();
+  store_le_f64(record + 8, at);
+  store_le32(record + 16, row);
+  store_le32(record + 20, flow.generation);
+  store_le_f64(record + 24, number(mac_of(flow, 0)));
+  store_le_f64(record + 32, number(mac_of(flow, 1)));
+  store_le16(record + 40, flow.port[0]);
+  store_le16(record + 42, flow.port[1]);
+  std::memcpy(record + 48, flow.address[0], 16);
+  std::memcpy(record + 64, flow.address[1], 16);
+  if ((news & (flow_news::kAccount | flow_news::kRemoved)) == 0) return;
+  for (int side = 0; side < 2; side++) {
+    store_le32(record + 80 + 4 * static_cast<size_t>(side), flow.bytes[side]);
+    flow.bytes[side] = 0;
+  }
+  flow.told = true;
+  // A flow is entered once, when it is one.
+  if (flow.has(flow_state::kMutual) || flow.has(flow_state::kUdp)) flow.set(flow_state::kEntered);
+}
+
 void Stage::finish(Batch& batch) noexcept {
   if (odd_) {
     for (size_t what = 1; what < kWeirds; what++) {
@@ -132,7 +221,7 @@ void Stage::finish(Batch& batch) noexcept {
     }
     odd_ = false;
   }
-  uint8_t* record = batch.add(Record::kTotals, 56);
+  uint8_t* record = batch.add(Record::kTotals, 64);
   store_le_f64(record + 8, static_cast<double>(frames_));
   store_le_f64(record + 16, static_cast<double>(bytes_));
   store_le_f64(record + 24, static_cast<double>(fragments_));
@@ -141,7 +230,9 @@ void Stage::finish(Batch& batch) noexcept {
   store_le32(record + 40, static_cast<uint32_t>(pending_.bytes()));
   store_le32(record + 44, sightings_.size());
   store_le_f64(record + 48, static_cast<double>(evicted_sightings_));
+  store_le32(record + 56, held_);
   frames_ = bytes_ = fragments_ = 0;
+  held_ = 0;
 }
 
 void Stage::weird_at(Weird what, uint64_t offset, Batch& batch) noexcept {
@@ -158,17 +249,20 @@ void Stage::observe(const Frame& frame, uint32_t wire_length, double at, Batch& 
     odd_ = true;
   }
   Part part;
-  part.pass = see(frame, wire_length, at, batch);
-  if (frame.arp != Arp::kNone) part.pass = part.payload = true;
-  if (frame.network == Network::kOther && is_announcement(frame)) part.pass = part.payload = true;
+  see(frame, wire_length, at, part, batch);
+  if (frame.arp != Arp::kNone) arp(frame, at, part);
+  if (frame.network == Network::kOther && is_announcement(frame) &&
+      is_news(hash_bytes(frame.bytes, frame.length, seed_), at, kSaidMillis, part))
+    part.pass = part.payload = true;
   if (frame.transport == Transport::kTcp || frame.transport == Transport::kUdp) {
-    if (frame.transport == Transport::kUdp && is_telling_datagram(frame)) part.pass = part.payload = true;
-    // A SYN's shape is its sender's, whether or not it opens a flow.
-    if (frame.transport == Transport::kTcp && (frame.flags & tcp_flag::kSyn) != 0) part.pass = part.payload = true;
     flow(frame, at, part, batch);
+    if (frame.transport == Transport::kUdp) datagram(frame, at, part);
   }
-  if (!part.pass) return;
-  write(frame, part, at, batch);
+  if (part.pass || all_) {
+    if (part.sender != kNoRow) sightings_[part.sender].held = false;
+    write(frame, part, at, batch);
+  }
+  if (part.news != 0) tell_flow(part.row, part.news, at, batch);
   if (part.drain) {
     drain(part, at, batch);
     if ((frame.flags & tcp_flag::kRst) != 0) {
@@ -185,11 +279,13 @@ void Stage::observe(const Frame& frame, uint32_t wire_length, double at, Batch& 
   }
 }
 
-/** True when the host table over there is to be told. */
-bool Stage::see(const Frame& frame, uint32_t wire_length, double at, Batch& batch) {
-  if (frame.source_mac == kNoMac ? frame.source.length == 0 : is_group(frame.source_mac)) return false;
-  bool tell = frame.claim.length != 0;
+/** Notes the sender; handed over is what the host table over there has to know. */
+void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part, Batch& batch) {
+  if (frame.source_mac == kNoMac ? frame.source.length == 0 : is_group(frame.source_mac)) return;
   const bool near = is_initial(frame.hop_limit);
+  // What comes from further away says no more than that the card is there.
+  const bool own =
+      frame.source_mac == kNoMac || (near && frame.source.length != 0 && is_private(frame.source));
   uint32_t row = sightings_.find(frame.source_mac, frame.source);
   if (row == kNoRow) {
     if (sightings_.full()) {
@@ -199,22 +295,80 @@ bool Stage::see(const Frame& frame, uint32_t wire_length, double at, Batch& batc
       evicted_sightings_++;
     }
     row = sightings_.insert(frame.source_mac, frame.source, at);
-    tell = true;
-  } else if (at - sightings_[row].told > kTellMillis || at < sightings_[row].told) {
+    const uint64_t card = fold(frame.source_mac ^ seed_, 0x9e3779b97f4a7c15);
+    const bool fresh = frame.source_mac == kNoMac || cards_.news(card, card);
+    sightings_[row].held = fresh && !believe(at);
+    part.pass = (fresh || own) && !sightings_[row].held;
+  } else if (at - sightings_[row].last > kHeldMillis || at < sightings_[row].last) {
     sightings_.touch(row);
-    tell = true;
+    if (sightings_[row].held) part.pass = true;
   }
   Sighting& sighting = sightings_[row];
-  if (near && !sighting.near) tell = sighting.near = true;
-  if (tell) sighting.told = at;
-  sighting.last = std::max(sighting.last, at);
+  part.sender = row;
+  if (near && !sighting.near) {
+    sighting.near = true;
+    if (own && !sighting.held) part.pass = true;
+  }
+  // The age of a card that is held back is counted from when it came.
+  if (!sighting.held) sighting.last = std::max(sighting.last, at);
   sighting.packets++;
   sighting.bytes += wire_length;
-  return tell;
+  if (frame.claim.length == 0) return;
+  const uint64_t thing = hash_address(frame.claim.bytes, frame.claim.length, seed_);
+  if (claims_.news(thing, fold(thing ^ frame.source_mac, seed_ | 1)) && !sighting.held) part.pass = true;
+  const uint32_t claimed = sightings_.find(frame.source_mac, frame.claim);
+  if (claimed != kNoRow) sightings_[claimed].claimed = true;
+}
+
+/** Whether another new card is one. */
+bool Stage::believe(double at) noexcept {
+  credit_ = std::min(kNewCards, credit_ + std::max(0.0, at - credited_) / 1000 * kNewCardsASecond);
+  credited_ = at;
+  if (credit_ < 1) {
+    held_++;
+    return false;
+  }
+  credit_ -= 1;
+  return true;
+}
+
+/** What a sender says again isn't, unless more is known of the sender since. */
+bool Stage::is_news(uint64_t print, double at, double millis, const Part& part) noexcept {
+  if (part.sender == kNoRow) return said_.news(print, at, millis);
+  const Sighting& sender = sightings_[part.sender];
+  const uint64_t with = sender.mac << 2 | (sender.near ? 1u : 0u) | (sender.claimed ? 2u : 0u);
+  return said_.news(hash_address(sender.address, with ^ print, seed_), at, millis);
+}
+
+/** Who is asked for, and who answers. */
+void Stage::arp(const Frame& frame, double at, Part& part) {
+  const bool held = part.sender != kNoRow && sightings_[part.sender].held && !part.pass;
+  const uint64_t asked = hash_address(frame.destination.bytes, static_cast<uint64_t>(frame.arp), seed_) ^
+                         hash_address(frame.claim.bytes, frame.claim.length, ~seed_);
+  if (is_news(asked, at, kArpMillis, part) && !held) part.pass = true;
+  part.payload = part.pass;
+}
+
+void Stage::datagram(const Frame& frame, double at, Part& part) {
+  const Telling telling = read_datagram(frame, seed_);
+  if (!telling.tells) return;
+  bool news = true;
+  if (telling.print != 0) {
+    news = is_news(telling.print, at, kSaidMillis, part);
+  } else if (part.row != kNoRow) {
+    Flow& flow = flows_[part.row];
+    if (flow.delivered[part.side] < kStream) {
+      flow.delivered[part.side]++;
+    } else {
+      news = is_news(uint64_t{flow.generation} << 32 | part.row, at, kStreamMillis, part);
+    }
+  }
+  if (news) part.pass = part.payload = true;
 }
 
 void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
-  const bool syn = frame.transport == Transport::kTcp && (frame.flags & (tcp_flag::kSyn | tcp_flag::kAck)) == tcp_flag::kSyn;
+  const bool tcp_frame = frame.transport == Transport::kTcp;
+  const bool syn = tcp_frame && (frame.flags & (tcp_flag::kSyn | tcp_flag::kAck)) == tcp_flag::kSyn;
   part.row = flows_.find(frame, part.side);
   // The same ports again: a new connection, unless it is the SYN repeated or overtaken by its answer.
   if (part.row != kNoRow && syn) {
@@ -227,31 +381,56 @@ void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
       known.set(flow_state::kSynKnown);
     }
   }
+  // A SYN's shape is its sender's, whether or not it opens a flow.
+  const bool held = part.sender != kNoRow && sightings_[part.sender].held && !part.pass;
+  if (tcp_frame && (frame.flags & tcp_flag::kSyn) != 0 && !held &&
+      is_news(syn_print(frame, seed_), at, kSynMillis, part))
+    part.pass = part.payload = true;
   if (part.row == kNoRow) {
     part.row = open(frame, at, batch, part.side);
     if (part.row == kNoRow) return;
-    part.pass = true;
+    if (!held) part.news = flow_news::kOpened;
     if (syn) {
       flows_[part.row].syn = frame.sequence;
       flows_[part.row].set(flow_state::kSynKnown);
     }
-  } else if (at - flows_[part.row].last > kTellMillis) {
+  } else if (at - flows_[part.row].last > kTouchMillis) {
     flows_.touch(part.row);
     flows_[part.row].last = at;
-    part.pass = true;
   }
   Flow& flow = flows_[part.row];
   if (mac_of(flow, part.side) != frame.source_mac) {
     set_mac(flow, part.side, frame.source_mac);
     part.pass = true;
   }
-  flow.packets[part.side]++;
-  flow.bytes[part.side] += uint64_t{frame.payload_end} - frame.payload_start + frame.payload_missing;
-  if (frame.transport == Transport::kTcp) {
-    tcp(flow, part.row, frame, part);
-  } else {
-    udp(flow, frame, part);
+  const uint64_t bytes = uint64_t{frame.payload_end} - frame.payload_start + frame.payload_missing;
+  if (bytes > 0) {
+    flow.set(flow_state::kSpoke, part.side);
+    if (flow.bytes[part.side] > kManyBytes) part.news |= flow_news::kAccount;
+    flow.bytes[part.side] += static_cast<uint32_t>(bytes);
   }
+  if (tcp_frame) {
+    tcp(flow, frame, part);
+  } else if (part.side == 1 && !flow.has(flow_state::kAnswered)) {
+    flow.set(flow_state::kAnswered);
+    if (flow.port[1] <= flow.port[0]) part.news |= flow_news::kAnswered;
+  }
+  const bool mutual = flow.has(flow_state::kAnswered) || (flow.has(flow_state::kSpoke, 0) && flow.has(flow_state::kSpoke, 1));
+  if (!mutual || flow.has(flow_state::kMutual)) return;
+  flow.set(flow_state::kMutual);
+  part.news |= flow_news::kMutual;
+  // Who is answered isn't invented.
+  if (part.sender != kNoRow && sightings_[part.sender].held) part.pass = true;
+  unhold(flow, 1 - part.side);
+}
+
+/** The next frame of that end is handed over if it was held back. */
+void Stage::unhold(const Flow& flow, int side) noexcept {
+  Address address;
+  address.set(flow.address[side], flow.address_length());
+  const uint32_t row = sightings_.find(mac_of(flow, side), address);
+  if (row == kNoRow || !sightings_[row].held) return;
+  sightings_[row].held = sightings_[row].near = false;
 }
 
 uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
@@ -276,7 +455,7 @@ uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
   return row;
 }
 
-void Stage::tcp(Flow& flow, uint32_t, const Frame& frame, Part& part) {
+void Stage::tcp(Flow& flow, const Frame& frame, Part& part) {
   const int side = part.side;
   uint32_t sequence = frame.sequence;
   if ((frame.flags & tcp_flag::kSyn) != 0) {
@@ -287,7 +466,7 @@ void Stage::tcp(Flow& flow, uint32_t, const Frame& frame, Part& part) {
     sequence++;
     if (side == 1 && !flow.has(flow_state::kAnswered) && (frame.flags & tcp_flag::kAck) != 0) {
       flow.set(flow_state::kAnswered);
-      part.answered = true;
+      part.news |= flow_news::kAnswered;
     }
   }
   const uint32_t length = frame.payload_end - frame.payload_start;
@@ -338,18 +517,6 @@ void Stage::tcp(Flow& flow, uint32_t, const Frame& frame, Part& part) {
   }
 }
 
-void Stage::udp(Flow& flow, const Frame&, Part& part) {
-  const int side = part.side;
-  if (flow.delivered[side] < kFirstDatagrams) {
-    flow.delivered[side]++;
-    part.pass = part.payload = true;
-  }
-  if (side == 0 || flow.has(flow_state::kAnswered)) return;
-  flow.set(flow_state::kAnswered);
-  part.answered = flow.port[1] <= flow.port[0];
-  part.pass = true;
-}
-
 /** Hand over what waited and is in order now. */
 void Stage::drain(const Part& part, double at, Batch& batch) {
   Flow& flow = flows_[part.row];
@@ -393,13 +560,7 @@ void Stage::remove(uint32_t row, Batch& batch) {
   Flow& flow = flows_[row];
   end(flow, 0);
   end(flow, 1);
-  uint8_t* record = batch.add(Record::kRemoved, kRemovedLength);
-  store_le32(record + 8, row);
-  store_le32(record + 12, flow.generation);
-  for (int side = 0; side < 2; side++) {
-    store_le_f64(record + 16 + 8 * side, static_cast<double>(flow.bytes[side]));
-    store_le32(record + 32 + 4 * side, flow.packets[side]);
-  }
+  tell_flow(row, flow_news::kRemoved, flow.last, batch);
   flows_.remove(row);
 }
 
@@ -436,18 +597,11 @@ void Stage::write(const Frame& frame, const Part& part, double at, Batch& batch)
     uint8_t bits = 0;
     if (part.side == 1) bits |= flow_bit::kFromServer;
     if (flow.has(flow_state::kOpened)) bits |= flow_bit::kOpened;
-    if (part.answered) bits |= flow_bit::kAnswered;
     if (flow.has(flow_state::kMidstream, part.side)) bits |= flow_bit::kMidstream;
     record[39] = bits;
     store_le32(record + 72, flow.generation);
     store_le32(record + 76, part.chunk);
     store_le32(record + 128, part.chunk < kept ? std::min(part.chunk_length, kept - part.chunk) : 0);
-    for (int side = 0; side < 2; side++) {
-      store_le_f64(record + 136 + 8 * side, static_cast<double>(flow.bytes[side]));
-      store_le32(record + 152 + 4 * side, flow.packets[side]);
-      flow.bytes[side] = 0;
-      flow.packets[side] = 0;
-    }
   }
   std::memcpy(record + 80, frame.source.bytes, 16);
   std::memcpy(record + 96, frame.destination.bytes, 16);

@@ -5,14 +5,18 @@
  *   frame → decode → sightings → flows → reassembly → batch
  *     ↑        └─ what a tunnel carries, again, up to kTunnels deep
  *
- * Handed over are: the first frame of a card from an address, of a flow, and one a second of each; claims of
- * addresses; SYNs and RSTs; TCP payload in order until TypeScript says that a direction is done, or kInspected bytes;
- * the first datagrams of each side of a flow and every one that may tell something; link-layer announcements. All
- * else is counted, and the counts travel with the next record of the flow or host.
+ * Handed over are: the first frame of a card, and from an address that may be its own; claims of addresses by another
+ * card than before; SYNs of a shape that is new of their sender; TCP payload in order until TypeScript says that a
+ * direction is done, or kInspected bytes; datagrams and link-layer announcements that may tell something, unless the
+ * same was said a while ago. All else is counted. Of flows that open, that both ends speak in, that end, and every
+ * so often of those that brought something, there is a record without a frame.
  *
  * The client of a flow is who sent the SYN; where the start was not seen, who spoke first. A port has answered when
  * a SYN-ACK came from it or, over UDP, when it replied; a UDP reply from a higher port than the question's is taken for
  * the question. Segments without data open no flow. The first copy of a byte wins.
+ *
+ * Cards that appear faster than people plug them in are invented: past kNewCards they are held back until they are heard
+ * again, say something or are answered, and only their number is told.
  *
  * It can't send: it is given bytes and gives bytes. One thread at a time; every table is bounded.
  */
@@ -25,6 +29,7 @@
 #include "flow_table.h"
 #include "frame.h"
 #include "pending_pool.h"
+#include "recent.h"
 #include "sighting_table.h"
 
 namespace anteroom::sensor {
@@ -34,30 +39,36 @@ class Stage {
   /** Bytes of one direction that are looked at. Real association requests reach 16.5 KB. */
   static constexpr uint32_t kInspected = 32 * 1024;
   static constexpr double kFlowIdleMillis = 300'000;
-  /** How often a flow or a sighting that goes on is told. */
-  static constexpr double kTellMillis = 1000;
+  /** New cards that are believed at once, and how many more a second. */
+  static constexpr double kNewCards = 1024;
+  static constexpr double kNewCardsASecond = 16;
   static constexpr int kTunnels = 3;
   /** What one frame may add to a batch at most: see `take`. */
   static constexpr size_t kRoom = 1 << 20;
-  /** A batch: some frames at their longest, and the tail. */
-  static constexpr size_t kBatchBytes = 4 << 20;
+  /** A batch: kEnough, a frame at its longest, and the tail. */
+  static constexpr size_t kBatchBytes = 2 << 20;
+  /** A batch that has so much ends: what TypeScript answers to it (`done`) spares much of the next. */
+  static constexpr size_t kEnough = 8 * 1024;
 
   struct Options {
     uint32_t flows = 65'536;
     uint32_t sightings = 32'768;
     /** From a good source of randomness: who knows it can make tables slow. */
     uint64_t seed = 0;
+    size_t enough = kEnough;
+    /** Hand over every frame: what it takes to compare the decoder with another. */
+    bool all = false;
   };
   explicit Stage(const Options& options);
 
-  /** Take a captured frame; `at` is epoch ms. False, and nothing was done, when `batch` has less than kRoom left. */
+  /** Take a captured frame; `at` is epoch ms. False, and nothing was done, when `batch` is full. */
   bool take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t wire_length, double at, Batch& batch);
   /** TypeScript wants no more of a direction. Unknown rows and old generations are passed over. */
   void done(uint32_t row, uint32_t generation, int side) noexcept;
   /** Forget flows silent since `at` minus kFlowIdleMillis. False: more are left, and there was no room. */
   bool expire(double at, Batch& batch);
-  /** Tell counts of who was seen. False: more are left. */
-  bool tell_sightings(Batch& batch);
+  /** Tell what flows brought and who was seen, without waiting for the next time. False: more is left. */
+  bool tell(Batch& batch);
   /** Weirds and totals since the last time, at the end of a batch that has room for them (kTail). */
   void finish(Batch& batch) noexcept;
   static constexpr size_t kTail = 16 * 1024;
@@ -67,30 +78,53 @@ class Stage {
   const FlowTable& flows() const noexcept { return flows_; }
   const SightingTable& sightings() const noexcept { return sightings_; }
   const PendingPool& pending() const noexcept { return pending_; }
+  bool full(const Batch& batch) const noexcept { return batch.size() >= enough_ || batch.left() < kRoom + kTail; }
 
  private:
   struct Part;
   void observe(const Frame& frame, uint32_t wire_length, double at, Batch& batch);
-  bool see(const Frame& frame, uint32_t wire_length, double at, Batch& batch);
+  void see(const Frame& frame, uint32_t wire_length, double at, Part& part, Batch& batch);
+  bool believe(double at) noexcept;
+  bool is_news(uint64_t print, double at, double millis, const Part& part) noexcept;
+  void arp(const Frame& frame, double at, Part& part);
+  void datagram(const Frame& frame, double at, Part& part);
   void flow(const Frame& frame, double at, Part& part, Batch& batch);
-  void tcp(Flow& flow, uint32_t row, const Frame& frame, Part& part);
-  void udp(Flow& flow, const Frame& frame, Part& part);
+  void tcp(Flow& flow, const Frame& frame, Part& part);
   uint32_t open(const Frame& frame, double at, Batch& batch, int& side);
   void drain(const Part& part, double at, Batch& batch);
   void end(Flow& flow, int side) noexcept;
   void remove(uint32_t row, Batch& batch);
+  void unhold(const Flow& flow, int side) noexcept;
+  bool tell_flows(bool all, Batch& batch);
+  bool tell_sightings(Batch& batch);
+  void tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexcept;
   void tell_sighting(Sighting& sighting, Batch& batch) noexcept;
   void write(const Frame& frame, const Part& part, double at, Batch& batch) noexcept;
 
+  const uint64_t seed_;
+  const size_t enough_;
+  const bool all_;
   FlowTable flows_;
   SightingTable sightings_;
   PendingPool pending_;
+  /** What was said, and who claims what. */
+  Recent said_;
+  Latest claims_;
+  /** Cards that were seen. */
+  Latest cards_;
+  double credit_ = kNewCards;
+  double credited_ = 0;
+  uint32_t held_ = 0;
   uint64_t evicted_flows_ = 0;
   uint64_t evicted_sightings_ = 0;
   double swept_ = 0;
   bool expiring_ = false;
-  bool telling_ = false;
-  uint32_t told_ = 0;
+  bool telling_flows_ = false;
+  bool telling_sightings_ = false;
+  uint32_t told_flows_ = 0;
+  /** Of the times that flows are told of, which this is. */
+  uint32_t round_ = 0;
+  uint32_t told_sightings_ = 0;
   uint64_t frames_ = 0;
   uint64_t bytes_ = 0;
   uint64_t fragments_ = 0;

@@ -1,8 +1,8 @@
 /**
  * `anteroom sensor read FILE…`: what the sensor would have learnt from capture files, with the same code that
- * listens on the wire. Reads each file as a stream; times are the capture's own.
+ * listens on the wire. Reads each file in pieces; times are the capture's own.
  */
-import { createReadStream, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
 import { addon } from '../platform/addon.ts';
 import { macText, NO_MAC } from '../sensor/frame.ts';
@@ -17,16 +17,24 @@ import { Fault } from '../wire/errors.ts';
 import { findingKinds, severities } from '../wire/finding.ts';
 import type { FindingReport } from '../wire/finding.ts';
 
+const PIECE = 256 * 1024;
+
 interface FileWeird extends Weird {
   readonly file: string;
 }
 
-/** Gives the number of packets. */
-async function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): Promise<number> {
+/** Gives the number of packets. One buffer for all pieces: the sensor keeps nothing of them. */
+function readFile(file: string, sensor: Sensor, weirds: FileWeird[]): number {
   const before = sensor.counters.frames;
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }))
-      sensor.read(chunk as Uint8Array);
+    const descriptor = openSync(file, 'r');
+    try {
+      const piece = Buffer.allocUnsafeSlow(PIECE);
+      for (let n = readSync(descriptor, piece); n > 0; n = readSync(descriptor, piece))
+        sensor.read(piece.subarray(0, n));
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (cause) {
     throw new Fault('CAPTURE_UNREADABLE', cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -116,7 +124,7 @@ export function register(program: Command): void {
       });
       const weirds: FileWeird[] = [];
       let packets = 0;
-      for (const file of files) packets += await readFile(file, reading, weirds);
+      for (const file of files) packets += readFile(file, reading, weirds);
       const hosts = inOrder(reading.hosts.all());
       if (options.json === true) {
         const output = {

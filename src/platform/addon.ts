@@ -199,10 +199,11 @@ export interface NativeCapture {
   close(): void;
 }
 
-/** Rows of the tables of a stage. */
+/** Rows of the tables of a stage; `all`: hand over every frame, to compare the decoder with another. */
 export interface StageOptions {
   readonly flows?: number;
   readonly sightings?: number;
+  readonly all?: boolean;
 }
 
 /** The sensor's native stage (`native/sensor/stage.h`): what it does is told in `sensor/stage.ts`. */
@@ -215,6 +216,7 @@ export interface NativeStage {
   next(): number;
   end(): void;
   expire(at: number): number;
+  tell(): number;
   done(list: Uint8Array): void;
 }
 

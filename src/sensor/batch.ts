@@ -6,9 +6,9 @@
 import { frameWeirds } from './constants.ts';
 import type { Frame } from './frame.ts';
 
-const record = { FRAME: 1, DATA: 2, ENDED: 3, REMOVED: 4, SIGHTING: 5, WEIRD: 6, TOTALS: 7 } as const;
+const record = { FRAME: 1, DATA: 2, ENDED: 3, FLOW: 4, SIGHTING: 5, WEIRD: 6, TOTALS: 7 } as const;
 /** Bytes of each kind before what varies. */
-const least = [8, 160, 32, 24, 40, 56, 24, 56] as const;
+const least = [8, 136, 32, 24, 88, 56, 24, 64] as const;
 
 /** Why the stage looks no further at a direction. */
 export type StageEnd = 'inspected' | 'gap' | 'truncated';
@@ -21,6 +21,67 @@ export interface Totals {
   readonly flows: number;
   readonly flowsEvicted: number;
   readonly pendingBytes: number;
+  /** Cards held back since the last totals: more appeared than are believed. */
+  readonly held: number;
+}
+
+const told = { UDP: 1, OPENED: 2, MUTUAL: 4, ENTERED: 8 } as const;
+const newsBit = { OPENED: 1, ANSWERED: 2, MUTUAL: 4, ACCOUNT: 8, REMOVED: 16 } as const;
+
+/** What the stage tells of a flow. One object that every such record is loaded into. */
+export class FlowNews {
+  row = 0;
+  generation = 0;
+  /** When it last went on. */
+  at = 0;
+  transport: 'tcp' | 'udp' = 'tcp';
+  /** The start was seen, so the client is known. */
+  opened = false;
+  /** Both ends spoke, or the server's port answered. */
+  mutual = false;
+  /** It was accounted for before. */
+  entered = false;
+  /** News: it begins; the server's port answered; both ends speak now; it brought bytes; it leaves the table. */
+  isNew = false;
+  isAnswered = false;
+  isMutual = false;
+  isAccount = false;
+  isRemoved = false;
+  clientMac = 0;
+  serverMac = 0;
+  client = '';
+  server = '';
+  clientPort = 0;
+  serverPort = 0;
+  /** Payload bytes of each side since they were last told. */
+  clientBytes = 0;
+  serverBytes = 0;
+
+  load(view: DataView, at: number): void {
+    const bits = view.getUint8(at + 1);
+    const news = view.getUint8(at + 2);
+    const length = view.getUint8(at + 3);
+    this.transport = (bits & told.UDP) !== 0 ? 'udp' : 'tcp';
+    this.opened = (bits & told.OPENED) !== 0;
+    this.mutual = (bits & told.MUTUAL) !== 0;
+    this.entered = (bits & told.ENTERED) !== 0;
+    this.isNew = (news & newsBit.OPENED) !== 0;
+    this.isAnswered = (news & newsBit.ANSWERED) !== 0;
+    this.isMutual = (news & newsBit.MUTUAL) !== 0;
+    this.isAccount = (news & (newsBit.ACCOUNT | newsBit.REMOVED)) !== 0;
+    this.isRemoved = (news & newsBit.REMOVED) !== 0;
+    this.at = view.getFloat64(at + 8, true);
+    this.row = view.getUint32(at + 16, true);
+    this.generation = view.getUint32(at + 20, true);
+    this.clientMac = view.getFloat64(at + 24, true);
+    this.serverMac = view.getFloat64(at + 32, true);
+    this.clientPort = view.getUint16(at + 40, true);
+    this.serverPort = view.getUint16(at + 42, true);
+    this.client = packed(view, at + 48, length);
+    this.server = packed(view, at + 64, length);
+    this.clientBytes = view.getUint32(at + 80, true);
+    this.serverBytes = view.getUint32(at + 84, true);
+  }
 }
 
 export interface BatchReader {
@@ -29,8 +90,8 @@ export interface BatchReader {
   /** TCP payload that waited for an earlier segment; `chunk` is valid only during the call. */
   data(row: number, generation: number, side: 0 | 1, chunk: Uint8Array, at: number): void;
   ended(row: number, generation: number, side: 0 | 1, why: StageEnd): void;
-  /** With the payload bytes of each side that no frame has told. */
-  removed(row: number, generation: number, bytes: readonly [number, number]): void;
+  /** The news is the reader's own, overwritten by the next. */
+  flow(news: FlowNews): void;
   /** What a card sent from an address since it was last told: `at` is when it was last seen. */
   sighting(mac: number, address: string, packets: number, bytes: number, at: number): void;
   /** `offset`: in a capture file; undefined: of a frame. */
@@ -39,6 +100,8 @@ export interface BatchReader {
 }
 
 const sideOf = (byte: number): 0 | 1 => (byte === 1 ? 1 : 0);
+
+const news = new FlowNews();
 
 /** False when a record didn't fit. */
 export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader): boolean {
@@ -73,8 +136,9 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
         reader.ended(u32(at + 8), u32(at + 12), sideOf(view.getUint8(at + 16)), why);
         break;
       }
-      case record.REMOVED:
-        reader.removed(u32(at + 8), u32(at + 12), [f64(at + 16), f64(at + 24)]);
+      case record.FLOW:
+        news.load(view, at);
+        reader.flow(news);
         break;
       case record.SIGHTING:
         reader.sighting(
@@ -102,6 +166,7 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
           flows: u32(at + 32),
           flowsEvicted: u32(at + 36),
           pendingBytes: u32(at + 40),
+          held: u32(at + 56),
         });
         break;
     }
@@ -110,9 +175,22 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
   return true;
 }
 
+/** Addresses are many times the same: those met last, by their four bytes. */
+const KEPT = 4096;
+const keptBytes = new Uint32Array(KEPT);
+const kept: string[] = Array.from({ length: KEPT }, () => '\0\0');
+
 /** An address of 4 or 16 bytes, two to a UTF-16 unit. */
 export function packed(view: DataView, at: number, length: number): string {
-  if (length === 4) return String.fromCharCode(view.getUint16(at), view.getUint16(at + 2));
+  if (length === 4) {
+    const bytes = view.getUint32(at);
+    const place = Math.imul(bytes, 0x9e3779b1) >>> 20;
+    if (keptBytes[place] === bytes) return kept[place] as string;
+    const address = String.fromCharCode(bytes >>> 16, bytes & 0xffff);
+    keptBytes[place] = bytes;
+    kept[place] = address;
+    return address;
+  }
   if (length !== 16) return '';
   return String.fromCharCode(
     view.getUint16(at),

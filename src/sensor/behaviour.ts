@@ -11,7 +11,8 @@ import { inPrefix } from '../wire/address.ts';
 import type { FindingReport } from '../wire/finding.ts';
 import { Baselines } from './baseline/baseline.ts';
 import type { BaselineRules } from './baseline/baseline.ts';
-import { cleartextDatagramRules, cleartextRules } from './findings/cleartext.ts';
+import type { FlowNews } from './batch.ts';
+import { cleartextDatagramRules, cleartextRules, wantsMore } from './findings/cleartext.ts';
 import { Look } from './findings/content.ts';
 import type { Charge, ContentRule } from './findings/content.ts';
 import { hardCoded } from './findings/destination.ts';
@@ -21,8 +22,8 @@ import { LinkWatch } from './findings/link.ts';
 import { ScanWatch } from './findings/scan.ts';
 import type { Prober } from './findings/scan.ts';
 import { weaknesses } from './findings/weak.ts';
-import type { Flow, FlowEnd, FlowWatch, Side } from './flow.ts';
-import { isPrivate, isUnicast, macText, NO_MAC, printAddress } from './frame.ts';
+import type { Flow, Side } from './flow.ts';
+import { isPrivate, isUnicast, NO_MAC, printAddress } from './frame.ts';
 import type { Frame } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
 import type { Reading } from './identify.ts';
@@ -54,6 +55,14 @@ export interface BehaviourOptions {
   readonly prefixes?: readonly string[];
 }
 
+/** One account of a flow: the port that serves, and what is spoken. */
+interface Call {
+  readonly news: FlowNews;
+  readonly port: number;
+  readonly protocol: string | undefined;
+  readonly at: number;
+}
+
 /** What is kept over a restart. */
 export interface KeptBehaviour {
   readonly version: 1;
@@ -80,81 +89,81 @@ export class Behaviour {
     this.#link = new LinkWatch(this.findings, hosts);
   }
 
+  /** Cards that the stage held back. */
+  held(count: number): void {
+    this.#link.held += count;
+  }
+
   /** Since when new cards appear faster than cards can; undefined while they don't. */
   get floodedSince(): number | undefined {
     return this.#link.floodedSince;
   }
 
-  /** A decoded frame, and its flow where it has one. */
+  /** A decoded frame, and its flow where its content is of interest. */
   frame(frame: Frame, flow: Flow<Reading> | undefined, at: number): void {
     if (frame.arp !== 'none') this.#arp(frame, at);
     else if (frame.transport === 'udp' && frame.sourcePort === DHCP_SERVER) this.#link.dhcp(frame, at);
-    if (flow === undefined) return;
-    let watch = flow.watched;
-    if (watch === undefined) {
-      watch = { mutual: false, counted: [0, 0], entered: false, looked: [0, 0], mark: 0 };
-      flow.watched = watch;
-      this.#opened(flow, at);
+    if (flow === undefined || frame.payloadEnd === frame.payloadStart || flow.looked[flow.from] >= LOOKED)
+      return;
+    flow.looked[flow.from]++;
+    this.#look(flow, frame, at);
+  }
+
+  /** What the stage tells of a flow; `protocol`: what it speaks. */
+  flow(news: FlowNews, protocol: string | undefined): void {
+    if (news.isNew) this.#opened(news);
+    if (news.isMutual) {
+      const target = { transport: news.transport, address: news.server, port: news.serverPort };
+      this.#scan.answered(this.#prober(news), target);
     }
-    if (!watch.mutual && (flow.answered || (flow.bytes[0] > 0 && flow.bytes[1] > 0))) {
-      watch.mutual = true;
-      const [client, server] = flow.ends;
-      this.#hosts.talks(client.mac);
-      this.#hosts.talks(server.mac);
-      const { address, port } = server;
-      this.#scan.answered(this.#prober(client), { transport: flow.transport, address, port });
+    if (news.isMutual || (news.isAccount && news.mutual)) {
+      this.#hosts.talks(news.clientMac);
+      this.#hosts.talks(news.serverMac);
     }
-    if (frame.payloadEnd > frame.payloadStart && watch.looked[flow.from] < LOOKED) {
-      watch.looked[flow.from]++;
-      this.#look(flow, watch, frame, at);
-    }
+    if (news.isAccount) this.#account(news, protocol);
   }
 
   #arp(frame: Frame, at: number): void {
     this.#link.arp(frame, at);
     const host = this.#hosts.card(frame.sourceMac);
     if (host === undefined) return;
+    const asker = this.#hosts.card(frame.destinationMac);
     if (frame.arp === 'request') this.#scan.asks(host, frame, at);
-    else this.#scan.has(this.#hosts.card(frame.destinationMac), frame.claim);
+    else this.#scan.has(asker, frame.claim);
     // Who is told to whom asked is there, unless cards are being invented.
-    if (
-      frame.arp === 'reply' &&
-      this.floodedSince === undefined &&
-      this.#hosts.card(frame.destinationMac) !== undefined
-    )
+    if (frame.arp === 'reply' && this.floodedSince === undefined && asker !== undefined)
       this.#hosts.talks(frame.sourceMac);
   }
 
-  #opened(flow: Flow<Reading>, at: number): void {
-    const [client, server] = flow.ends;
-    const { address, port } = server;
-    const begun = flow.transport === 'udp' || (flow.opened && flow.syn !== undefined);
-    if (begun && isUnicast(address) && !this.#hosts.isOwn(client.mac)) {
-      const inside = !this.#outside(address);
-      const target = { transport: flow.transport, address, port, from: client.port, inside };
-      this.#scan.tried(this.#prober(client), target, at);
+  #opened(news: FlowNews): void {
+    const { clientMac, client, server, transport, at } = news;
+    // One that is seen first by its answer wasn't begun now.
+    const begun = transport === 'udp' || (news.opened && !news.isAnswered);
+    if (begun && isUnicast(server) && !this.#hosts.isOwn(clientMac)) {
+      const inside = !this.#outside(server);
+      const target = { transport, address: server, port: news.serverPort, from: news.clientPort, inside };
+      this.#scan.tried(this.#prober(news), target, at);
     }
-    const host = this.#hosts.at(client.mac, client.address);
+    const host = this.#hosts.at(clientMac, client);
     if (host === undefined) return;
-    const known = hardCoded(server.address);
+    const known = hardCoded(server);
     if (known === undefined) return;
-    const evidence = `${printAddress(server.address)}: ${known.what}`;
-    const key = `${printAddress(server.address)} ${flow.transport}/${server.port}`;
+    const evidence = `${printAddress(server)}: ${known.what}`;
+    const key = `${printAddress(server)} ${transport}/${news.serverPort}`;
     this.findings.raise({ kind: 'hard-coded-destination', about: host, key, evidence, at });
   }
 
-  #prober({ mac, address }: FlowEnd): Prober {
-    return { host: this.#hosts.at(mac, address), address, mac };
+  #prober({ clientMac, client }: FlowNews): Prober {
+    return { host: this.#hosts.at(clientMac, client), address: client, mac: clientMac };
   }
 
-  #look(flow: Flow<Reading>, watch: FlowWatch, frame: Frame, at: number): void {
-    const protocol = flow.reading?.protocol;
+  #look(flow: Flow<Reading>, frame: Frame, at: number): void {
+    const { protocol } = flow;
     const rules = flow.transport === 'udp' ? cleartextDatagramRules : tcpRules.get(protocol ?? UNKNOWN);
     if (rules === undefined) return;
     this.#at = at;
     const look = this.#lookAt;
     look.flow = flow;
-    look.watch = watch;
     look.from = flow.from;
     look.bytes = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
     look.protocol = protocol;
@@ -179,91 +188,69 @@ export class Behaviour {
 
   /** There are rules that haven't looked at enough of a direction. */
   wants(flow: Flow<Reading>, from: Side): boolean {
-    const protocol = flow.reading?.protocol;
-    if (protocol === 'tls' || protocol === 'ssh') return false;
-    return (flow.watched?.looked[from] ?? 0) < LOOKED;
-  }
-
-  /** The flow leaves the table. */
-  removed(flow: Flow<Reading>): void {
-    this.#account(flow, flow.last);
+    if (flow.looked[from] >= LOOKED) return false;
+    const protocol = flow.protocol ?? UNKNOWN;
+    return tcpRules.has(protocol) && wantsMore(flow, from, protocol);
   }
 
   /** Bring baselines up to date; not more often than that is worth. */
-  sweep(at: number, flows: Iterable<Flow<Reading>>, now = false): void {
+  sweep(at: number, now = false): void {
     if (!now && at - this.#sweptAt < SWEEP_MS && at >= this.#sweptAt) return;
     this.#sweptAt = at;
-    for (const flow of flows) this.#account(flow, flow.last);
-    for (const host of this.#hosts.all()) this.#judge(host, at);
+    this.#hosts.each((host) => {
+      if (host.last > host.heard || host.judged !== host.learnt) this.#judge(host, at);
+    });
     this.#link.sweep(at);
     this.baselines.sweep(at, (mac) => this.#hosts.card(Number.parseInt(mac.replaceAll(':', ''), 16)));
   }
 
   /** What a flow brought since it was last counted, to both its ends. */
-  #account(flow: Flow<Reading>, at: number): void {
-    const watch = flow.watched;
-    if (watch === undefined) return;
-    const news = [flow.bytes[0] - watch.counted[0], flow.bytes[1] - watch.counted[1]] as const;
-    const fresh = !watch.entered;
-    if (!fresh && news[0] === 0 && news[1] === 0) return;
-    const answered = watch.mutual || flow.transport === 'udp';
-    const server: Side = flow.opened || flow.ends[1].port <= flow.ends[0].port ? 1 : 0;
-    const hosts = [0, 1].map((side) => {
-      const end = flow.ends[side as Side];
-      return this.#hosts.at(end.mac, end.address);
-    });
-    const protocol = flow.reading?.protocol ?? this.#spoken(flow, server, hosts[server]);
+  #account(news: FlowNews, spoken: string | undefined): void {
+    const { at, transport, mutual, clientMac, serverMac, client, server: far } = news;
+    const fresh = !news.entered;
+    if (!fresh && news.clientBytes === 0 && news.serverBytes === 0) return;
+    const answered = mutual || transport === 'udp';
+    const serves: Side = news.opened || news.serverPort <= news.clientPort ? 1 : 0;
+    const port = serves === 1 ? news.serverPort : news.clientPort;
+    const hosts = [this.#hosts.at(clientMac, client), this.#hosts.at(serverMac, far)] as const;
+    const protocol = spoken ?? hosts[serves]?.services.get(`${transport}/${port}`)?.protocol;
+    const call: Call = { news, port, protocol, at };
     for (const side of [0, 1] as const) {
       const host = hosts[side];
-      const other: Side = side === 0 ? 1 : 0;
-      const far = flow.ends[other];
-      if (host === undefined || host.router || !isUnicast(far.address)) continue;
-      const peer = hosts[other];
+      const address = side === 0 ? far : client;
+      if (host === undefined || host.router || !isUnicast(address)) continue;
+      const peer = hosts[side === 0 ? 1 : 0];
       // Where the gateway is the other end a decision was made, and is on record.
-      const gateway = this.#hosts.isOwn(far.mac);
-      const outside = peer === undefined && !gateway && this.#outside(far.address);
-      const role = side === server ? 'server' : 'client';
-      if (role === 'client' && outside) this.#dials(flow, host, far.address, server, at);
-      if (answered && peer === undefined && !gateway)
-        this.#clear(flow, host, far.address, protocol, outside, at);
+      const gateway = this.#hosts.isOwn(side === 0 ? serverMac : clientMac);
+      const outside = peer === undefined && !gateway && this.#outside(address);
+      const role = side === serves ? 'server' : 'client';
+      if (role === 'client' && outside && fresh) this.#dials(call, host, address);
+      if (answered && peer === undefined && !gateway) this.#clear(call, host, address, outside);
       if (!answered || host.mac === NO_MAC || !host.established) continue;
-      const port = flow.ends[server].port;
       const dynamic = port >= DYNAMIC || (port >= ANY_PORT && protocol === undefined);
+      const text = printAddress(address);
       const conduct = {
         role,
-        peer:
-          peer !== undefined && peer.mac !== NO_MAC
-            ? macText(peer.mac)
-            : outside
-              ? network(far.address)
-              : printAddress(far.address),
-        address: printAddress(far.address),
+        peer: peer !== undefined && peer.mac !== NO_MAC ? peer.macText : outside ? network(address) : text,
+        address: text,
         outside,
         gateway,
-        transport: flow.transport,
+        transport,
         port: dynamic ? 0 : port,
         protocol,
-        out: news[side],
-        in: news[other],
+        out: side === 0 ? news.clientBytes : news.serverBytes,
+        in: side === 0 ? news.serverBytes : news.clientBytes,
         fresh,
       } as const;
-      this.baselines.note(macText(host.mac), host, conduct, at);
+      this.baselines.note(host.macText, host, conduct, at);
     }
-    if (answered) watch.entered = true;
-    watch.counted[0] = flow.bytes[0];
-    watch.counted[1] = flow.bytes[1];
-  }
-
-  #spoken(flow: Flow<Reading>, server: Side, host: Host | undefined): string | undefined {
-    return host?.services.get(`${flow.transport}/${flow.ends[server].port}`)?.protocol;
   }
 
   /** A medical device that calls outside, learnt or not, answered or not. */
-  #dials(flow: Flow<Reading>, host: Host, address: string, server: Side, at: number): void {
-    if (flow.watched?.entered === true || !host.identity().medical) return;
-    const { port } = flow.ends[server];
-    const service = `${flow.transport}/${port}`;
-    const evidence = `calls ${printAddress(address)} ${service}${flow.watched?.mutual === true ? '' : ', which does not answer'}`;
+  #dials({ news, port, at }: Call, host: Host, address: string): void {
+    if (!host.identity().medical) return;
+    const service = `${news.transport}/${port}`;
+    const evidence = `calls ${printAddress(address)} ${service}${news.mutual ? '' : ', which does not answer'}`;
     const harmless = port === 53 || port === 123;
     this.findings.raise({
       kind: 'dials-out',
@@ -276,18 +263,11 @@ export class Behaviour {
   }
 
   /** Patient data that leaves the enclave unencrypted: that it does, not what it says. */
-  #clear(
-    flow: Flow<Reading>,
-    host: Host,
-    address: string,
-    protocol: string | undefined,
-    outside: boolean,
-    at: number,
-  ): void {
-    const bytes = flow.bytes[0] + flow.bytes[1];
+  #clear({ news, protocol, at }: Call, host: Host, address: string, outside: boolean): void {
+    const bytes = news.clientBytes + news.serverBytes;
     const carries = protocol === 'hl7' || (protocol === 'dicom' && bytes >= DICOM_BYTES);
     // Where a capture has no cards, only what is outside is surely elsewhere.
-    if (!carries || flow.transport !== 'tcp' || (host.mac === NO_MAC && !outside)) return;
+    if (!carries || news.transport !== 'tcp' || (host.mac === NO_MAC && !outside)) return;
     const evidence = `${protocol} unencrypted with ${printAddress(address)}, ${outside ? 'outside the site' : 'beyond the enclave'}`;
     this.findings.raise({
       kind: 'phi-in-clear',
@@ -309,7 +289,8 @@ export class Behaviour {
   /** What a host says of itself, when it said something new. */
   #judge(host: Host, at: number): void {
     if (host.mac !== NO_MAC) {
-      const device = this.baselines.heard(macText(host.mac), host.last);
+      const device = this.baselines.heard(host.macText, host.last);
+      host.heard = host.last;
       if (device !== undefined && host.judged !== host.learnt) {
         for (const claim of host.identity().attributes.software?.claims ?? []) {
           const cut = claim.because.indexOf('=');

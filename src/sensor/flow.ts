@@ -1,10 +1,12 @@
 /**
  * Flows as the native stage tells of them (`native/sensor/stage.h`): the stage knows which frame is of which flow, puts
- * segments in order and bounds the table; here is what is known of each, by the stage's row.
+ * segments in order, counts, and bounds the table; here are, by the stage's row, the flows whose content is being read.
+ *
+ * A flow is an object as long as somebody wants more of it. What stays of it then is two bytes: what it speaks, and what
+ * is noted of it. When nobody wants more of a direction the stage is told, and its payload no longer comes.
  *
  * The client is who sent the SYN; in a flow whose start was not seen, who spoke first (a guess that content
- * may correct, see `identify.ts`). When nobody wants more of a direction the stage is told, and its payload no
- * longer comes.
+ * may correct, see `identify.ts`).
  */
 import type { StageEnd, Totals } from './batch.ts';
 import { tcpFlag } from './constants.ts';
@@ -35,27 +37,26 @@ export interface Direction {
 const direction = (): Direction => ({ midstream: false, ended: undefined, released: false });
 
 export class Flow<Reading> {
-  /** Tells this flow from others that had its row. */
+  /** The stage's row, and what tells this flow from others that had it. */
+  readonly row: number;
   readonly generation: number;
   readonly transport: 'tcp' | 'udp';
   readonly ends: readonly [FlowEnd, FlowEnd];
   readonly directions: readonly [Direction, Direction] = [direction(), direction()];
   /** The start was seen, so the client is known. */
   readonly opened: boolean;
-  answered = false;
-  /** Sequence number of the client's SYN, when that opened it. */
-  syn: number | undefined;
-  readonly first: number;
-  last: number;
-  /** Who sent the last packet; payload bytes and packets with payload of each side. */
+  /** Who sent the last packet. */
   from: Side = 0;
-  readonly bytes: [number, number] = [0, 0];
+  /** What it speaks, once its content told. */
+  protocol: string | undefined;
   /** What the reader of the content keeps here. */
   reading: Reading | undefined;
-  /** What the watch of behaviour keeps here. */
-  watched: FlowWatch | undefined;
+  /** Packets whose content was looked at for `findings/`, of each side, and what is noted of it (`findings/content.ts`). */
+  readonly looked: [number, number] = [0, 0];
+  mark = 0;
 
-  constructor(frame: Frame, at: number) {
+  constructor(frame: Frame) {
+    this.row = frame.row;
     this.generation = frame.generation;
     this.transport = frame.transport === 'udp' ? 'udp' : 'tcp';
     const source = { address: frame.source, port: frame.sourcePort, mac: frame.sourceMac };
@@ -66,44 +67,35 @@ export class Flow<Reading> {
     };
     this.ends = frame.side === 0 ? [source, destination] : [destination, source];
     this.opened = frame.opened;
-    this.first = at;
-    this.last = at;
   }
 }
 
-/** What is noted of a flow besides its content (`behaviour.ts`). */
-export interface FlowWatch {
-  /** Both ends have sent. */
-  mutual: boolean;
-  /** Bytes of each side, and whether the flow itself, that the baseline has counted. */
-  readonly counted: [number, number];
-  entered: boolean;
-  /** Packets whose content was looked at, of each side. */
-  readonly looked: [number, number];
-  /** What is known of the content for the rules on it: a small state of their own. */
-  mark: number;
-}
-
 export interface FlowListener<Reading> {
-  /** The server end answered for the first time in this flow. */
-  answered(flow: Flow<Reading>, at: number): void;
   /** In-order bytes of a TCP direction; `chunk` is valid only during the call. True when that was enough. */
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean;
   /** A TCP direction won't be looked at any further. */
   ended(flow: Flow<Reading>, from: Side, why: DirectionEnd): void;
   /** Others than the reader of the content want more of a direction. */
   wants?(flow: Flow<Reading>, from: Side): boolean;
-  /** The flow leaves the table. */
-  removed?(flow: Flow<Reading>): void;
 }
 
+/** Bits above the marks: a direction is done with. */
+const DONE = [64, 128] as const;
+const FIRST_ROWS = 1024;
+/** What flows speak, by number: rows keep the number. */
+const PROTOCOLS = 255;
+
 export class FlowTable<Reading> {
-  readonly #rows: (Flow<Reading> | undefined)[] = [];
+  /** Flows that are being read, by row. */
+  readonly #active = new Map<number, Flow<Reading>>();
+  #marks = new Uint8Array(FIRST_ROWS);
+  #spoken = new Uint8Array(FIRST_ROWS);
+  readonly #protocols: (string | undefined)[] = [undefined];
   readonly #listener: FlowListener<Reading>;
   /** Directions of which the stage isn't told yet that no more is wanted. */
   #released: number[] = [];
+  /** Flows, those that had to go because the table was full, and bytes that wait for earlier ones: the stage's. */
   size = 0;
-  /** Flows that had to go because the table was full, and bytes that wait for earlier ones: the stage's. */
   evicted = 0;
   pendingBytes = 0;
 
@@ -111,69 +103,93 @@ export class FlowTable<Reading> {
     this.#listener = listener;
   }
 
-  *all(): Generator<Flow<Reading>> {
-    for (const flow of this.#rows) if (flow !== undefined) yield flow;
+  /** Flows that are being read. */
+  get reading(): number {
+    return this.#active.size;
   }
 
-  /** Take a frame of the stage, and give its flow where it has one. */
+  /** Take a frame of the stage, and give its flow when its content is of interest. */
   take(frame: Frame, at: number): Flow<Reading> | undefined {
-    if (frame.row === NO_ROW) return undefined;
-    let flow = this.#rows[frame.row];
-    if (flow?.generation !== frame.generation) {
-      if (flow !== undefined) this.#remove(frame.row, flow);
-      flow = new Flow<Reading>(frame, at);
-      const flags = frame.tcpFlags & (tcpFlag.SYN | tcpFlag.ACK);
-      if (flow.transport === 'tcp' && flags === tcpFlag.SYN) flow.syn = frame.sequence;
-      // Rows are given out in order, so the array has no holes but where a row is told late.
-      while (this.#rows.length < frame.row) this.#rows.push(undefined);
-      this.#rows[frame.row] = flow;
-      this.size++;
+    const { row } = frame;
+    if (row === NO_ROW) return undefined;
+    if (frame.transport === 'udp') return this.#noted(frame);
+    let flow = this.#active.get(row);
+    if (flow !== undefined && flow.generation !== frame.generation) {
+      this.#close(flow);
+      this.#active.delete(row);
+      flow = undefined;
     }
-    flow.last = Math.max(flow.last, at);
     const from = frame.side;
-    flow.from = from;
-    flow.ends[from].mac = frame.sourceMac;
-    flow.bytes[0] += frame.clientBytes;
-    flow.bytes[1] += frame.serverBytes;
-    if (flow.transport === 'udp') {
-      if (from === 1) flow.answered = true;
-      if (frame.answered) this.#listener.answered(flow, at);
-      return flow;
+    if (frame.chunkEnd > frame.chunkStart) {
+      if (flow === undefined) {
+        if (((this.#marks[row] ?? 0) & DONE[from]) !== 0) return undefined;
+        flow = this.#noted(frame);
+        this.#active.set(row, flow);
+      }
+      flow.from = from;
+      flow.ends[from].mac = frame.sourceMac;
+      flow.directions[from].midstream = frame.midstream;
+      this.#data(flow, from, frame.bytes.subarray(frame.chunkStart, frame.chunkEnd), at);
+    } else if (flow !== undefined) {
+      flow.from = from;
+      flow.ends[from].mac = frame.sourceMac;
     }
-    if (frame.answered) {
-      flow.answered = true;
-      this.#listener.answered(flow, at);
-    }
-    flow.directions[from].midstream = frame.midstream;
-    if (frame.chunkEnd > frame.chunkStart)
-      this.#data(frame.row, flow, from, frame.bytes.subarray(frame.chunkStart, frame.chunkEnd), at);
-    if ((frame.tcpFlags & tcpFlag.RST) !== 0) this.#close(flow);
+    if ((frame.tcpFlags & tcpFlag.RST) !== 0 && flow !== undefined) this.#close(flow);
     return flow;
+  }
+
+  /** The frame of a flow was looked at: what isn't wanted any more is let go. */
+  looked(flow: Flow<Reading>): void {
+    if (flow.transport === 'udp') return this.#note(flow);
+    for (const side of [0, 1] as const) this.#release(flow, side);
+    const [a, b] = flow.directions;
+    if (!a.released || !b.released) return;
+    this.#note(flow);
+    this.#active.delete(flow.row);
   }
 
   /** What waited for the frame before. */
   data(row: number, generation: number, side: Side, chunk: Uint8Array, at: number): void {
-    const flow = this.#rows[row];
-    if (flow?.generation === generation) this.#data(row, flow, side, chunk, at);
+    const flow = this.#active.get(row);
+    if (flow?.generation !== generation) return;
+    this.#data(flow, side, chunk, at);
+    this.looked(flow);
   }
 
   /** The stage looks no further at a direction. */
   ended(row: number, generation: number, side: Side, why: StageEnd): void {
-    const flow = this.#rows[row];
+    const flow = this.#active.get(row);
     if (flow?.generation !== generation) return;
     this.#end(flow, side, why);
     flow.directions[side].released = true;
+    this.looked(flow);
   }
 
-  removed(row: number, generation: number, bytes: readonly [number, number]): void {
-    const flow = this.#rows[row];
-    if (flow?.generation !== generation) return;
-    flow.bytes[0] += bytes[0];
-    flow.bytes[1] += bytes[1];
-    this.#remove(row, flow);
+  /** What the flow of a row speaks, as far as its content told. */
+  protocol(row: number): string | undefined {
+    return this.#active.get(row)?.protocol ?? this.#protocols[this.#spoken[row] ?? 0];
+  }
+
+  /** The flow is over, and what it spoke is still known. */
+  close(row: number, generation: number): void {
+    const flow = this.#active.get(row);
+    if (flow === undefined) return;
+    if (flow.generation === generation) {
+      this.#close(flow);
+      this.#note(flow);
+    }
+    this.#active.delete(row);
+  }
+
+  /** The row is free. */
+  forget(row: number): void {
+    if (row >= this.#marks.length) return;
+    this.#marks[row] = 0;
+    this.#spoken[row] = 0;
   }
 
   totals(totals: Totals): void {
+    this.size = totals.flows;
     this.evicted = totals.flowsEvicted;
     this.pendingBytes = totals.pendingBytes;
   }
@@ -186,14 +202,52 @@ export class FlowTable<Reading> {
     return list;
   }
 
-  #data(row: number, flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
-    const direction = flow.directions[from];
-    if (direction.ended === undefined && this.#listener.data(flow, from, chunk, at))
+  /** A flow with what is noted of its row. */
+  #noted(frame: Frame): Flow<Reading> {
+    const flow = new Flow<Reading>(frame);
+    const marks = this.#marks[frame.row] ?? 0;
+    flow.from = frame.side;
+    flow.mark = marks & (DONE[0] - 1);
+    flow.protocol = this.#protocols[this.#spoken[frame.row] ?? 0];
+    for (const side of [0, 1] as const) {
+      if ((marks & DONE[side]) === 0) continue;
+      flow.directions[side].ended = 'enough';
+      flow.directions[side].released = true;
+    }
+    return flow;
+  }
+
+  #note(flow: Flow<Reading>): void {
+    const { row, directions, protocol } = flow;
+    if (row >= this.#marks.length) this.#grow(row);
+    this.#marks[row] =
+      flow.mark | (directions[0].released ? DONE[0] : 0) | (directions[1].released ? DONE[1] : 0);
+    let number = this.#protocols.indexOf(protocol);
+    if (number < 0) number = this.#protocols.length < PROTOCOLS ? this.#protocols.push(protocol) - 1 : 0;
+    this.#spoken[row] = number;
+  }
+
+  #grow(row: number): void {
+    const larger = (of: Uint8Array): Uint8Array<ArrayBuffer> => {
+      const rows = new Uint8Array(Math.max(row + 1, of.length * 2));
+      rows.set(of);
+      return rows;
+    };
+    this.#marks = larger(this.#marks);
+    this.#spoken = larger(this.#spoken);
+  }
+
+  #data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
+    if (flow.directions[from].ended === undefined && this.#listener.data(flow, from, chunk, at))
       this.#end(flow, from, 'enough');
+  }
+
+  #release(flow: Flow<Reading>, from: Side): void {
+    const direction = flow.directions[from];
     if (direction.ended === undefined || direction.released) return;
-    if (this.#listener.wants?.(flow, from) === true) return;
+    if (direction.ended !== 'closed' && this.#listener.wants?.(flow, from) === true) return;
     direction.released = true;
-    this.#released.push(row, flow.generation * 2 + from);
+    this.#released.push(flow.row, flow.generation * 2 + from);
   }
 
   #end(flow: Flow<Reading>, side: Side, why: DirectionEnd): void {
@@ -206,12 +260,5 @@ export class FlowTable<Reading> {
   #close(flow: Flow<Reading>): void {
     this.#end(flow, 0, 'closed');
     this.#end(flow, 1, 'closed');
-  }
-
-  #remove(row: number, flow: Flow<Reading>): void {
-    this.#close(flow);
-    this.#rows[row] = undefined;
-    this.size--;
-    this.#listener.removed?.(flow);
   }
 }

@@ -15,7 +15,7 @@ export type Transport = 'none' | 'tcp' | 'udp' | 'fragment' | 'other';
 const networks: readonly Network[] = ['none', 'arp', 'ipv4', 'ipv6', 'other'];
 const transports: readonly Transport[] = ['none', 'tcp', 'udp', 'fragment', 'other'];
 const arps = ['none', 'request', 'reply'] as const;
-const flowBit = { SERVER: 1, OPENED: 2, ANSWERED: 4, MIDSTREAM: 8 } as const;
+const flowBit = { SERVER: 1, OPENED: 2, MIDSTREAM: 8 } as const;
 
 /** No MAC address is in the frame (raw IP, loopback). */
 export const NO_MAC = -1;
@@ -55,16 +55,11 @@ export class Frame {
   generation = 0;
   side: 0 | 1 = 0;
   opened = false;
-  /** With this frame the server's port answered. */
-  answered = false;
   /** This direction's start was not seen. */
   midstream = false;
   /** The part of the payload that is new and in order, as offsets. */
   chunkStart = 0;
   chunkEnd = 0;
-  /** Payload bytes of the flow's sides since it was last told of, with this frame's. */
-  clientBytes = 0;
-  serverBytes = 0;
 
   /** The record of the batch that begins at `at`. Keeps no copy: valid as long as `bytes` is. */
   load(view: DataView, at: number, bytes: Uint8Array): void {
@@ -95,12 +90,9 @@ export class Frame {
     const bits = view.getUint8(at + 39);
     this.side = (bits & flowBit.SERVER) !== 0 ? 1 : 0;
     this.opened = (bits & flowBit.OPENED) !== 0;
-    this.answered = (bits & flowBit.ANSWERED) !== 0;
     this.midstream = (bits & flowBit.MIDSTREAM) !== 0;
     this.chunkStart = view.getUint32(at + 76, true);
     this.chunkEnd = this.chunkStart + view.getUint32(at + 128, true);
-    this.clientBytes = view.getFloat64(at + 136, true);
-    this.serverBytes = view.getFloat64(at + 144, true);
   }
 }
 

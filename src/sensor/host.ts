@@ -58,12 +58,13 @@ export class Host {
   learnt = 0;
   /** `learnt` when it was last judged (`behaviour.ts`). */
   judged = -1;
-  /** SYNs that it sent. */
-  syns = 0;
+  /** When it was last heard, as `behaviour.ts` knows. */
+  heard = -Infinity;
   /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent; or it is answered. */
   known = false;
   /** Somebody answers it: it isn't merely a sender's invention. */
   talked = false;
+  #macText: string | undefined;
   #identity: { readonly learnt: number; readonly value: Identity } | undefined;
 
   constructor(mac: number, vendor: string | undefined, at: number) {
@@ -88,12 +89,17 @@ export class Host {
     return dhcp && this.addresses.size > 0;
   }
 
+  get macText(): string {
+    this.#macText ??= macText(this.mac);
+    return this.#macText;
+  }
+
   /** The host as `control` gets it; undefined for a host without a MAC. */
   observation(): HostObservation | undefined {
     if (this.mac === NO_MAC) return undefined;
     const identity = identityRows(this.identity());
     return {
-      mac: macText(this.mac),
+      mac: this.macText,
       ...(this.vendor === undefined ? {} : { vendor: this.vendor }),
       addresses: this.addressTexts(),
       services: this.serviceRows(),
@@ -192,6 +198,11 @@ export class HostTable {
   /** A card of the gateway itself. */
   isOwn(mac: number): boolean {
     return this.#own.has(mac);
+  }
+
+  each(visit: (host: Host) => void): void {
+    this.#known.forEach(visit);
+    this.#plain.forEach(visit);
   }
 
   *all(): Generator<Host> {

@@ -3,7 +3,7 @@
  *
  * The first bytes of a direction go to each protocol's `recognize`; the first that says yes reads the flow as
  * a conversation and says things of its two ends to the host table. In a flow whose start was not seen, a
- * direction that isn't recognized is tried again at each segment: messages begin where segments do.
+ * direction that isn't recognized is tried again at some segments: messages begin where segments do.
  *
  * Equipment-level facts only leave a conversation: names of systems, versions, sizes. No conversation keeps
  * payload beyond the header it reads, and all of them share one budget for that.
@@ -80,17 +80,19 @@ const EPHEMERAL = 49_152;
 
 /** Bytes after which every protocol has said yes or no. */
 const HEAD = 128;
+/** Segments of a flow whose start wasn't seen in which a message is looked for. */
+const STRANGE = 64;
 
 export interface Reading {
   conversation: Conversation | undefined;
-  /** What the flow speaks, once its content told. */
-  protocol: string | undefined;
   /** First bytes of each direction while no protocol is sure. */
   heads: [Uint8Array | undefined, Uint8Array | undefined];
+  /** Segments that nobody recognized. */
+  strange: number;
 }
 
 /** Who else reads flows. */
-export type Others = Required<Pick<FlowListener<Reading>, 'removed' | 'wants'>>;
+export type Others = Required<Pick<FlowListener<Reading>, 'wants'>>;
 
 export class Identifier implements FlowListener<Reading> {
   readonly #hosts: HostTable;
@@ -104,10 +106,6 @@ export class Identifier implements FlowListener<Reading> {
     this.#others = others;
   }
 
-  removed(flow: Flow<Reading>): void {
-    this.#others?.removed(flow);
-  }
-
   wants(flow: Flow<Reading>, from: Side): boolean {
     return this.#others?.wants(flow, from) === true;
   }
@@ -117,14 +115,9 @@ export class Identifier implements FlowListener<Reading> {
     return this.#held;
   }
 
-  answered(flow: Flow<Reading>): void {
-    const host = this.#about(flow, 1);
-    if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[1].port);
-  }
-
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean {
     if (flow.reading === undefined) {
-      flow.reading = { conversation: undefined, protocol: undefined, heads: [undefined, undefined] };
+      flow.reading = { conversation: undefined, heads: [undefined, undefined], strange: 0 };
       this.#destination(flow, at);
     }
     const reading = flow.reading;
@@ -136,7 +129,7 @@ export class Identifier implements FlowListener<Reading> {
     for (const protocol of byStart[bytes[0] ?? 0] ?? protocols) {
       const answer = protocol.recognize(bytes);
       if (answer === 'yes') {
-        reading.protocol = protocol.name;
+        flow.protocol = protocol.name;
         reading.conversation = protocol.converse(this.#speaker(flow, protocol.name));
         return reading.conversation.push(from, bytes, at);
       }
@@ -146,7 +139,7 @@ export class Identifier implements FlowListener<Reading> {
       reading.heads[from] = new Uint8Array(bytes);
       return false;
     }
-    return !flow.directions[from].midstream;
+    return !flow.directions[from].midstream || ++reading.strange > STRANGE;
   }
 
   ended(flow: Flow<Reading>, from: Side, _why: DirectionEnd): void {
@@ -181,7 +174,7 @@ export class Identifier implements FlowListener<Reading> {
         if (host !== undefined && value !== undefined) this.#hosts.say(host, protocol, field, value, at);
       },
       serves: (side) => {
-        if (flow.reading !== undefined) flow.reading.protocol = protocol;
+        flow.protocol = protocol;
         const host = this.#about(flow, side);
         if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
       },

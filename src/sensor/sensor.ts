@@ -16,7 +16,7 @@ import { Announcements } from './announcement.ts';
 import { Behaviour } from './behaviour.ts';
 import type { BehaviourOptions } from './behaviour.ts';
 import { readBatch } from './batch.ts';
-import type { BatchReader, StageEnd, Totals } from './batch.ts';
+import type { BatchReader, FlowNews, StageEnd, Totals } from './batch.ts';
 import { limits, tcpFlag } from './constants.ts';
 import { FlowTable } from './flow.ts';
 import type { Side } from './flow.ts';
@@ -49,8 +49,6 @@ export interface SensorCounters {
 const SWEEP_MS = 10_000;
 /** Of one capture file. */
 const FILE_WEIRDS = 1000;
-/** SYNs of a host that are looked at: the first of them, and then each of so many. */
-const SYNS = 16;
 
 /** Something wrong with a capture file. */
 export interface FileWeird {
@@ -121,7 +119,10 @@ export class Sensor implements BatchReader {
 
   /** Time passes without frames. */
   idle(at: number): void {
-    if (this.#due(at)) this.expire(at);
+    if (this.#due(at)) {
+      this.expire(at);
+      this.#tell();
+    }
     this.#sweep(at);
   }
 
@@ -132,7 +133,8 @@ export class Sensor implements BatchReader {
 
   /** No more comes for now: what is known of flows under way counts. */
   settle(at = this.#at): void {
-    this.behaviour.sweep(at, this.flows.all(), true);
+    this.#tell();
+    this.behaviour.sweep(at, true);
   }
 
   frame(frame: Frame, at: number): void {
@@ -142,6 +144,7 @@ export class Sensor implements BatchReader {
     const flow = this.flows.take(frame, at);
     this.#announcements.take(frame, at);
     this.behaviour.frame(frame, flow, at);
+    if (flow !== undefined) this.flows.looked(flow);
     this.#sweep(at);
   }
 
@@ -153,8 +156,14 @@ export class Sensor implements BatchReader {
     this.flows.ended(row, generation, side, why);
   }
 
-  removed(row: number, generation: number, bytes: readonly [number, number]): void {
-    this.flows.removed(row, generation, bytes);
+  flow(news: FlowNews): void {
+    if (news.isRemoved) this.flows.close(news.row, news.generation);
+    if (news.isAnswered) {
+      const host = this.hosts.at(news.serverMac, news.server);
+      if (host !== undefined) this.hosts.service(host, news.transport, news.serverPort);
+    }
+    this.behaviour.flow(news, this.flows.protocol(news.row));
+    if (news.isRemoved) this.flows.forget(news.row);
   }
 
   sighting(mac: number, address: string, _packets: number, _bytes: number, at: number): void {
@@ -166,11 +175,16 @@ export class Sensor implements BatchReader {
     this.counters.bytes += totals.bytes;
     this.counters.fragments += totals.fragments;
     this.flows.totals(totals);
+    this.behaviour.held(totals.held);
   }
 
   weird(name: string, count = 1, offset?: number): void {
     if (offset === undefined) this.weirds.set(name, (this.weirds.get(name) ?? 0) + count);
     else if (this.#fileWeirds.length < FILE_WEIRDS) this.#fileWeirds.push({ weird: name, offset });
+  }
+
+  #tell(): void {
+    for (let length = this.#stage.tell(); length > 0; length = this.#stage.tell()) this.#read(length);
   }
 
   #rest(): void {
@@ -190,14 +204,13 @@ export class Sensor implements BatchReader {
   #sweep(at: number): void {
     if (!this.#due(at)) return;
     this.#swept = at;
-    this.behaviour.sweep(at, this.flows.all());
+    this.behaviour.sweep(at);
   }
 
   /** What a SYN tells of its sender's system. */
   #stack(frame: Frame, at: number): void {
     const host = this.hosts.at(frame.sourceMac, frame.source);
-    // Shapes change seldom: after the first few, some.
-    if (host === undefined || (host.syns++ >= SYNS && host.syns % SYNS !== 0)) return;
+    if (host === undefined) return;
     const payload = frame.payloadEnd > frame.payloadStart;
     const shape = synShape(frame.bytes, frame.networkStart, frame.transportStart, payload);
     if (shape === undefined) return;

@@ -21,6 +21,8 @@ export interface Stage {
   end(): void;
   /** Forget flows that were silent for long; again until it gives 0. */
   expire(at: number): number;
+  /** What flows brought and who was seen since the last time; again until it gives 0. */
+  tell(): number;
   /** Directions of which no more is wanted: pairs {u32 row, u32 generation * 2 + side}. */
   done(list: Uint8Array): void;
 }

@@ -16,9 +16,6 @@ class Listener implements FlowListener<never> {
   readonly answers: string[] = [];
   readonly said: string[] = [];
   readonly ends: string[] = [];
-  answered(flow: Flow<never>): void {
-    this.answers.push(`${flow.transport}/${flow.ends[1].port}`);
-  }
   data(_flow: Flow<never>, from: 0 | 1, chunk: Uint8Array): boolean {
     this.said.push(`${from}:${Buffer.from(chunk).toString('latin1')}`);
     return false;
@@ -42,7 +39,12 @@ function table(capacity?: number): {
     frame: (each, at) => void flows.take(each, at),
     data: (...all) => flows.data(...all),
     ended: (...all) => flows.ended(...all),
-    removed: (...all) => flows.removed(...all),
+    flow: (news) => {
+      if (news.isAnswered) listener.answers.push(`${news.transport}/${news.serverPort}`);
+      if (!news.isRemoved) return;
+      flows.close(news.row, news.generation);
+      flows.forget(news.row);
+    },
     sighting: () => undefined,
     weird: () => undefined,
     totals: (totals) => flows.totals(totals),

@@ -20,6 +20,7 @@ import type { Entry, KeptDevice } from './device.ts';
 export const DEVICES = 4096;
 export const ENTRIES_ALL = 40_000;
 const FORGET_MS = 90 * DAY_MS;
+const SWEEP_MS = 60_000;
 const ROLL_DAYS = 3;
 /** A service with so many learnt users is everyone's. */
 const EVERYONE = 16;
@@ -108,6 +109,7 @@ export class Baselines {
   /** What operators made normal: `mac kind key`. */
   #accepted: ReadonlySet<string> = new Set();
   #entries = 0;
+  #sweptAt = -Infinity;
 
   constructor(rules: BaselineRules, findings: Findings) {
     this.#rules = rules;
@@ -179,6 +181,9 @@ export class Baselines {
 
   /** Devices that were always there and are silent now; what nobody saw for long is forgotten. */
   sweep(at: number, known: (mac: string) => Host | undefined): void {
+    // What is looked for takes days.
+    if (at - this.#sweptAt < SWEEP_MS && at >= this.#sweptAt) return;
+    this.#sweptAt = at;
     for (const [mac, device] of this.#devices) {
       const silent = at - device.last;
       if (silent > FORGET_MS) {

@@ -7,9 +7,12 @@
  */
 import { mark, saysAt } from './content.ts';
 import type { ContentRule, Look } from './content.ts';
+import type { Flow, Side } from '../flow.ts';
+import type { Reading } from '../identify.ts';
 
 /** The server end: known, or the lower port. */
-const server = ({ flow }: Look): 0 | 1 => (flow.opened || flow.ends[1].port <= flow.ends[0].port ? 1 : 0);
+const serverOf = ({ opened, ends }: Flow<Reading>): Side => (opened || ends[1].port <= ends[0].port ? 1 : 0);
+const server = ({ flow }: Look): Side => serverOf(flow);
 
 function said(look: Look, protocol: string, evidence: string): void {
   if (look.has(mark.said)) return;
@@ -110,6 +113,13 @@ const snmp: ContentRule = (look) => {
   if (isDefault) look.raise(from, 'default-credentials', 'snmp', `${name} with a default community`);
   else look.raise(from, 'cleartext-credentials', 'snmp', `${name}: its community is a password in clear`);
 };
+
+/** Whether rules would look at more of a direction of what they know: logins once, requests and not answers. */
+export function wantsMore(flow: Flow<Reading>, from: Side, protocol: string): boolean {
+  if (cleartextRules[protocol] === undefined || protocol === 'unknown') return true;
+  if ((flow.mark & mark.said) !== 0) return false;
+  return protocol !== 'http' || from !== serverOf(flow);
+}
 
 /** By what a flow speaks; `unknown` while nothing told. */
 export const cleartextRules: Readonly<Record<string, readonly ContentRule[]>> = {

@@ -5,7 +5,7 @@
  * Whatever a rule matches, its evidence is words of its own: no byte of the packet is ever in it.
  */
 import type { FindingKind } from '../../wire/finding.ts';
-import type { Flow, FlowWatch, Side } from '../flow.ts';
+import type { Flow, Side } from '../flow.ts';
 import type { Reading } from '../identify.ts';
 
 /** What rules remember of a flow. */
@@ -32,7 +32,6 @@ export interface Charge {
 /** One object that every packet is looked at through: the path is taken once a packet. */
 export class Look {
   flow!: Flow<Reading>;
-  watch!: FlowWatch;
   from: Side = 0;
   bytes: Uint8Array = new Uint8Array(0);
   /** What the flow speaks by its content. */
@@ -49,15 +48,15 @@ export class Look {
   }
 
   has(bit: number): boolean {
-    return (this.watch.mark & bit) !== 0;
+    return (this.flow.mark & bit) !== 0;
   }
 
   set(bit: number): void {
-    this.watch.mark |= bit;
+    this.flow.mark |= bit;
   }
 
   clear(bit: number): void {
-    this.watch.mark &= ~bit;
+    this.flow.mark &= ~bit;
   }
 }
 

@@ -54,6 +54,8 @@ export class LinkWatch {
   #servers: ServerRow[] = [];
   #windowAt = -Infinity;
   #windowCreated = 0;
+  /** Cards that the stage held back, in all. */
+  held = 0;
   /** Since when new cards are being invented; undefined while they aren't. */
   floodedSince: number | undefined;
 
@@ -135,7 +137,7 @@ export class LinkWatch {
 
   /** From time to time: are new cards real? */
   sweep(at: number): void {
-    const { created } = this.#hosts;
+    const created = this.#hosts.created + this.held;
     const fresh = created - this.#windowCreated;
     if (this.#windowAt === -Infinity) this.#windowAt = at - FLOOD_MS;
     if (fresh >= FLOOD) {

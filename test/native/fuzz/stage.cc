@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   drain();
   Batch batch(memory.data(), memory.size());
   file.end(batch);
-  stage.tell_sightings(batch);
+  stage.tell(batch);
   stage.expire(1e300, batch);
   stage.finish(batch);
   check(memory, batch, stage);
