@@ -10,7 +10,7 @@ import { loadConfig } from '../platform/config.ts';
 import { Fault } from '../wire/errors.ts';
 import { printJson, table } from './console.ts';
 import { httpsSource } from './update/download.ts';
-import { entryState, readEntries } from './update/entries.ts';
+import { entryState, parseEntry, readEntries } from './update/entries.ts';
 import { readFloor } from './update/floor.ts';
 import { confirm, install, rollBack, versionFloor } from './update/install.ts';
 import type { Installed } from './update/install.ts';
@@ -73,16 +73,16 @@ function setBack(on: Installed): { version: number; starts?: number; reason: str
       starts: Math.max(1, notes.filter((note) => note.version === version && note.word === 'started').length),
       reason: failureReason(version, notes),
     };
-  // The loader says which entry it took; the firmware's own second entry comes without a loader.
-  if (on.variables === undefined || readLoaderEntry(on.variables) !== undefined) return undefined;
+  // The loader took that one, and yet another runs: the firmware's own second entry (update/firmware.ts).
+  if (on.variables === undefined || chosenByLoader(on.variables) !== version) return undefined;
   return { version, reason: 'the firmware refuses its kernel: it is damaged or was changed' };
 }
 
-function readLoaderEntry(variables: string): string | undefined {
+function chosenByLoader(variables: string): number | undefined {
   const file = join(variables, 'LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f');
-  return existsSync(file)
-    ? readFileSync(file).subarray(4).toString('utf16le').replaceAll('\0', '')
-    : undefined;
+  if (!existsSync(file)) return undefined;
+  const name = readFileSync(file).subarray(4).toString('utf16le').replaceAll('\0', '');
+  return parseEntry(name)?.version;
 }
 
 function status(on: Installed, json: boolean): void {

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -86,6 +87,7 @@ function disk(): Buffer {
 
 /** The script that the image keeps the floor with, here without a TPM. */
 const floor = fileURLToPath(new URL('../../rootfs-overlay/usr/lib/anteroom/floor', import.meta.url));
+const trialScript = fileURLToPath(new URL('../../rootfs-overlay/usr/lib/anteroom/trial', import.meta.url));
 const record = (runs: number, installs: number): string =>
   `runs ${runs}\ninstalls ${installs}\ncounter none\n`;
 const quiet = (): void => undefined;
@@ -298,6 +300,39 @@ await t.test('why a version did not stay', (t) => {
   t.match(failureReason(3, notes), /between opening its data and being asked/);
   t.match(failureReason(4, notes), /never opened its data/);
   t.same(readTrials(join(state, 'nowhere')), []);
+  t.end();
+});
+
+await t.test('a version is on trial when it is the one that was counted and the one that runs', (t) => {
+  const dir = t.testdir();
+  mkdirSync(join(dir, 'lib/anteroom/update'), { recursive: true });
+  const set = (name: string, path?: string): void => {
+    const file = join(dir, `${name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`);
+    rmSync(file, { force: true });
+    if (path !== undefined)
+      writeFileSync(file, Buffer.concat([Buffer.from([6, 0, 0, 0]), Buffer.from(`${path}\0`, 'utf16le')]));
+  };
+  const trial = (...args: string[]): { status: number | null; stdout: string } => {
+    const { status, stdout } = spawnSync(trialScript, args, {
+      env: { ...process.env, EFIVARS: dir },
+      encoding: 'utf8',
+    });
+    return { status, stdout };
+  };
+  t.not(trial('version').status, 0, 'nothing was counted');
+  set('LoaderBootCountPath', '\\EFI\\Linux\\anteroom_12+2-1.efi');
+  set('StubImageIdentifier', '\\EFI\\Linux\\anteroom_11.efi');
+  t.not(trial('version').status, 0, 'the firmware refused the kernel and started the version before');
+  t.equal(trial('note', dir, 'unwell', 'text').status, 0);
+  t.same(readTrials(join(dir, 'lib/anteroom/update')), []);
+  set('StubImageIdentifier', '\\EFI\\Linux\\anteroom_12+2-1.efi');
+  t.same(trial('version'), { status: 0, stdout: '12\n' });
+  trial('note', dir, 'started', '');
+  trial('note', dir, 'unwell', 'audit.process: it is\nnot there.');
+  t.same(readTrials(join(dir, 'lib/anteroom/update')), [
+    { version: 12, word: 'started', text: '' },
+    { version: 12, word: 'unwell', text: 'audit.process: it is not there.' },
+  ]);
   t.end();
 });
 
