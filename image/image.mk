@@ -5,6 +5,8 @@
 #   outputs       build/image/ARCH/out-VERSION/anteroom_VERSION.*, build/image/ARCH/update-VERSION
 
 VERSION ?= 1
+# IMAGE_OPTIONS=--incremental=yes keeps the installed packages for the next build of the same lock.
+IMAGE_OPTIONS ?=
 IMAGE_ARCH := $(or $(filter amd64 arm64,$(ARCH)),amd64)
 IMAGE := build/image/$(IMAGE_ARCH)
 IMAGE_OUT := $(IMAGE)/out-$(VERSION)/anteroom_$(VERSION)
@@ -39,7 +41,7 @@ image: image-tools build ## The appliance's disk image and its signed update: AR
 	  --package "$(call image-list,image/packages/image image/packages/image-$(IMAGE_ARCH))" \
 	  --package-directory /src/$(IMAGE)/packages --extra-tree /src/rootfs-overlay --extra-tree /src/$(IMAGE)/payload \
 	  --output-directory /src/$(IMAGE)/out-$(VERSION) --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
-	  --cache-directory /src/$(IMAGE)/cache --force build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
+	  --cache-directory /src/$(IMAGE)/cache --force $(IMAGE_OPTIONS) build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
 	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json
 	node image/tools/bundle.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/out-$(VERSION) build/image/keys/update.key $(IMAGE)/update-$(VERSION) $(MINIMUM)
 	$(IMAGE_IN_TREE) zstd -q -f -10 -T0 /src/$(IMAGE_OUT).raw -o /src/$(IMAGE_OUT).raw.zst

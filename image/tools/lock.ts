@@ -4,7 +4,7 @@
  *   node image/tools/lock.ts resolve SET ARCH   ask the Debian mirror, write image/lock/SET-ARCH.json
  *   node image/tools/lock.ts fetch SET ARCH DIR  bring exactly those files into DIR; nothing else stays there
  *
- * SET is `image` or `tools`. A lock lists name, version, architecture, size, SHA-256 and path in the archive; the
+ * SET is `image`, `tools` or `plain` (the Debian that tests compare with). A lock lists name, version, architecture, size, SHA-256 and path in the archive; the
  * mirror is the one this machine's apt uses. `fetch` resolves nothing: a file that the mirror no longer has is an
  * error that names all of them (exit 69); the files belong beside each release. DIR becomes an apt repository of
  * just them (`Packages`), so that whatever apt resolves from it is what was locked.
@@ -174,8 +174,8 @@ function fetchSet(set: string, arch: string, folder: string): void {
 }
 
 const [verb, set, arch, folder] = process.argv.slice(2);
-if ((set !== 'image' && set !== 'tools') || (arch !== 'amd64' && arch !== 'arm64'))
-  fail(64, 'usage: lock.ts resolve|fetch image|tools amd64|arm64 [DIR]');
+if ((set !== 'image' && set !== 'tools' && set !== 'plain') || (arch !== 'amd64' && arch !== 'arm64'))
+  fail(64, 'usage: lock.ts resolve|fetch image|tools|plain amd64|arm64 [DIR]');
 if (verb === 'resolve') resolveSet(set, arch);
 else if (verb === 'fetch' && folder !== undefined) fetchSet(set, arch, resolve(folder));
-else fail(64, 'usage: lock.ts resolve|fetch image|tools amd64|arm64 [DIR]');
+else fail(64, 'usage: lock.ts resolve|fetch image|tools|plain amd64|arm64 [DIR]');
