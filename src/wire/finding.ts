@@ -222,11 +222,29 @@ export type AcceptedConduct = z.infer<typeof acceptedConduct>;
 /** What one finding takes off the trust in a device, by severity. */
 const weights: Readonly<Record<Severity, number>> = { info: 0, low: 4, medium: 15, high: 35, critical: 70 };
 
+/** What a device is exposed to by what it is, as against what it does or is done to it. */
+const exposures: ReadonlySet<FindingKind> = new Set([
+  'cleartext-credentials',
+  'default-credentials',
+  'phi-in-clear',
+  'weak-protocol',
+  'known-exploited',
+]);
+/** All exposures together come to no more: an old device that stands behind the gateway isn't one that is attacked. */
+const EXPOSED = 30;
+
 /** 0 to 100: each further finding counts for what is left. */
-export function riskOf(list: readonly { readonly severity: Severity }[]): number {
+export function riskOf(
+  list: readonly { readonly severity: Severity; readonly kind?: FindingKind }[],
+): number {
   let trust = 1;
-  for (const each of list) trust *= 1 - weights[each.severity] / 100;
-  return Math.round(100 * (1 - trust));
+  let shielded = 1;
+  for (const { severity: level, kind } of list) {
+    const left = 1 - weights[level] / 100;
+    if (kind !== undefined && exposures.has(kind)) shielded *= left;
+    else trust *= left;
+  }
+  return Math.round(100 * (1 - trust * Math.max(shielded, 1 - EXPOSED / 100)));
 }
 
 /** One flow of the baseline as it is told: who uses which service of whom. */

@@ -148,6 +148,12 @@ void t.test('risk: each further finding counts for what is left', (t) => {
   t.equal(riskOf([{ severity: 'critical' }]), 70);
   t.equal(riskOf([{ severity: 'critical' }, { severity: 'high' }]), 81);
   t.ok(riskOf(Array.from({ length: 50 }, () => ({ severity: 'high' as const }))) <= 100);
+  const exploited = { severity: 'critical', kind: 'known-exploited' } as const;
+  const old = { severity: 'low', kind: 'weak-protocol' } as const;
+  t.equal(riskOf([old]), 4);
+  t.equal(riskOf([exploited, exploited, old]), 30, 'what it is exposed to comes to no more');
+  t.equal(riskOf([exploited, { severity: 'high', kind: 'dials-out' }]), 55);
+  t.equal(riskOf([{ severity: 'critical', kind: 'exploit-smb' }, exploited]), 79);
   t.end();
 });
 

@@ -13,7 +13,7 @@ const policy = (id: string, rest = 'permit (principal, action, resource);'): str
 
 void t.test('the shipped set loads, and the schema for authors is the schema in force', (t) => {
   const set = loadPolicySet(shipped('clinic.cedar'), 'clinic.cedar');
-  t.equal(set.policies.size, 17);
+  t.equal(set.policies.size, 19);
   t.equal(set.policies.get('posture.major')?.effect, 'forbid');
   t.match(set.revision, /^[0-9a-f]{12}$/);
   t.ok(set.digest.startsWith(set.revision));
