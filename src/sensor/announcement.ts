@@ -34,6 +34,8 @@ type Say = (field: string, value: string | undefined) => void;
 
 const serverRoles = serverType.domainController | serverType.backupController | serverType.windowsServer;
 const SNMP_PORTS = new Set([161, 162]);
+/** Pairs of a TXT record that tell of a device (RFC 6763 section 6, Bonjour printing). */
+const telling = /^(model|md|ty|product|usb_MFG|usb_MDL|am|vendor|manufacturer|fw|fv|version)=(.+)$/i;
 const multicastNames = new Set<number>([dnsPorts.multicast, dnsPorts.llmnr]);
 
 export class Announcements {
@@ -200,9 +202,11 @@ export class Announcements {
       else if (record.type === dnsTypes.hinfo) say('hinfo', record.values.join(' '));
       else if (record.type === dnsTypes.txt) {
         for (const value of record.values) {
-          const pair =
-            /^(model|md|ty|product|usb_MFG|usb_MDL|am|vendor|manufacturer|fw|fv|version)=(.+)$/i.exec(value);
+          const pair = telling.exec(value);
           if (pair !== null) say(`txt.${(pair[1] ?? '').toLowerCase()}`, pair[2]);
+          // Some put all pairs in one string.
+          const number = /(?:^|,)model_number=([^,]{1,64})/.exec(value)?.[1];
+          say('txt.model_number', number);
         }
       }
     }

@@ -24,6 +24,7 @@ import { euiVendor } from './knowledge/eui.ts';
 import { generalRules } from './knowledge/general.ts';
 import { hl7Engine, hospitalSystem, medicalClasses, medicalRules } from './knowledge/medical.ts';
 import { gateway } from './knowledge/products.ts';
+import { networkRules } from './knowledge/network.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';
 import { softwareRules } from './knowledge/software.ts';
@@ -61,7 +62,14 @@ export interface Known {
   readonly vendor?: string | undefined;
 }
 
-const rules = [...medicalRules, ...dicomRules, ...generalRules, ...thingRules, ...softwareRules];
+const rules = [
+  ...medicalRules,
+  ...dicomRules,
+  ...generalRules,
+  ...networkRules,
+  ...thingRules,
+  ...softwareRules,
+];
 const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */
@@ -147,6 +155,12 @@ export function identify(known: Known): Identity {
     if (condition.on === 'oui vendor') {
       const match = condition.pattern.exec(known.vendor ?? '');
       return match === null ? [] : [{ match, because: `oui vendor=${known.vendor ?? ''}` }];
+    }
+    if (condition.on === 'service') {
+      return known.services.flatMap(({ transport, port }) => {
+        const match = condition.pattern.exec(`${transport}/${port}`);
+        return match === null ? [] : [{ match, because: `service ${transport}/${port}` }];
+      });
     }
     return (byField.get(condition.on) ?? []).flatMap((e) => {
       const match = condition.pattern.exec(e.value);

@@ -12,7 +12,7 @@ export const generalRules: readonly Rule[] = [
   // Network equipment.
   {
     on: 'cdp platform',
-    pattern: /^(?:[Cc]isco )?(.+)$/,
+    pattern: /^(?!VMware|Linux|Polycom|HP|Hewlett|ProCurve|MikroTik)(?:[Cc]isco )?(.+)$/,
     level: 'self',
     gives: { vendor: 'Cisco', model: '$1' },
     source: 'CDP',

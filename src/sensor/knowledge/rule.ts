@@ -20,7 +20,10 @@ export const levels = {
 export type Level = keyof typeof levels;
 
 export interface Condition {
-  /** Protocol and field of the evidence: `dhcp hostName`, or `oui vendor` for the maker of the card. */
+  /**
+   * Protocol and field of the evidence: `dhcp hostName`; `oui vendor` for the maker of the card, `service` for a port that
+   * answers: `tcp/104`.
+   */
   readonly on: string;
   readonly pattern: RegExp;
 }
