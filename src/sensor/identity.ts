@@ -121,9 +121,11 @@ class Claims {
     if (best === undefined) return undefined;
     const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
     const top = claims.filter((claim) => claim.weight === best.weight);
-    const agreed = top.every((claim) => same(claim.value, best.value));
     // `Windows XP` is not against `Windows`: it says the same more exactly.
     const refines = (a: string, b: string): boolean => a.toLowerCase().startsWith(`${b.toLowerCase()} `);
+    const goTogether = (a: string, b: string): boolean =>
+      same(a, b) || (attribute === 'os' && (refines(a, b) || refines(b, a)));
+    const agreed = top.every((a) => top.every((b) => goTogether(a.value, b.value)));
     const exact = (agreed && attribute === 'os' ? claims : [])
       .filter((claim) => refines(claim.value, best.value))
       .toSorted((a, b) => b.value.length - a.value.length || b.weight - a.weight);

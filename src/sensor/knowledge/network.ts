@@ -16,7 +16,9 @@ const upnp = 'UPnP device control protocols';
 const services = 'service types of RFC 6763';
 
 const rows = (on: string | readonly string[], level: Level, source: string, list: readonly Row[]): Rule[] =>
-  [on].flat().flatMap((field) => list.map(([pattern, gives]) => ({ on: field, pattern, level, gives, source })));
+  [on]
+    .flat()
+    .flatMap((field) => list.map(([pattern, gives]) => ({ on: field, pattern, level, gives, source })));
 
 const printer = (vendor: string): Gives => ({ vendor, class: 'printer' });
 const phone = (vendor: string): Gives => ({ vendor, class: 'IP phone' });
@@ -167,9 +169,18 @@ const ssdpServers: readonly Row[] = [
 
 /** sysDescr of SNMP, the same text as LLDP's system description. */
 const descriptions: readonly Row[] = [
-  [/Cisco (?:IOS|Internetwork Operating System) Software.*Version ([\w.()]+)/, { vendor: 'Cisco', os: 'Cisco IOS', software: '$1' }],
-  [/Cisco NX-OS.*Version ([\w.()]+)/, { vendor: 'Cisco', os: 'Cisco NX-OS', software: '$1', class: 'network switch' }],
-  [/Cisco Adaptive Security Appliance Version ([\w.()]+)/, { vendor: 'Cisco', software: '$1', class: 'firewall' }],
+  [
+    /Cisco (?:IOS|Internetwork Operating System) Software.*Version ([\w.()]+)/,
+    { vendor: 'Cisco', os: 'Cisco IOS', software: '$1' },
+  ],
+  [
+    /Cisco NX-OS.*Version ([\w.()]+)/,
+    { vendor: 'Cisco', os: 'Cisco NX-OS', software: '$1', class: 'network switch' },
+  ],
+  [
+    /Cisco Adaptive Security Appliance Version ([\w.()]+)/,
+    { vendor: 'Cisco', software: '$1', class: 'firewall' },
+  ],
   [/\b(WS-C\w+(?:-\w+)*)/, { vendor: 'Cisco', class: 'network switch' }],
   [/\(C(?:29[4-7]\d|35[0-9]0|36[58]0|3750|3850|9[2345]\d\d)\w*-/, { class: 'network switch' }],
   [/\(C(?:8\d0|17|18|19|26|28|29|36|37|38|39|72)00\w*-|\(C1841-/, { class: 'router' }],
@@ -186,7 +197,10 @@ const descriptions: readonly Row[] = [
   [/^(GS\d{3}\w*)/, { vendor: 'Netgear', model: '$1', class: 'network switch' }],
   [/\b(EDS-[\w-]+)/, { vendor: 'Moxa', model: '$1', class: 'network switch' }],
   [/\bHirschmann\b/i, { vendor: 'Hirschmann', class: 'network switch' }],
-  [/Siemens.*\bCPU-?(\d{3,4}\w*)/, { vendor: 'Siemens', model: 'SIMATIC S7 CPU $1', class: 'industrial controller' }],
+  [
+    /Siemens.*\bCPU-?(\d{3,4}\w*)/,
+    { vendor: 'Siemens', model: 'SIMATIC S7 CPU $1', class: 'industrial controller' },
+  ],
   [/SIMATIC[ ,]+S7[ ,]+.*\bFW: ?V?[. ]*([\d.]+)/, { software: '$1' }],
   [/SIMATIC HMI[ ,]*(\w*)/, { vendor: 'Siemens', class: 'operator panel' }],
   [/OptiPlex (\w+)/, { vendor: 'Dell', model: 'OptiPlex $1', class: 'workstation' }],
@@ -194,7 +208,10 @@ const descriptions: readonly Row[] = [
   [/^Brother NC-\w+/, printer('Brother')],
   [/^KYOCERA.*(?:Print|ECOSYS|TASKalfa)/i, printer('Kyocera')],
   [/^RICOH (.+?) [\d.]+ \/ /, { ...printer('Ricoh'), model: '$1' }],
-  [/^Xerox.*?((?:WorkCentre|Phaser|VersaLink|AltaLink|ColorQube) ?\w+)/, { ...printer('Xerox'), model: '$1' }],
+  [
+    /^Xerox.*?((?:WorkCentre|Phaser|VersaLink|AltaLink|ColorQube) ?\w+)/,
+    { ...printer('Xerox'), model: '$1' },
+  ],
   [/^Lexmark (\w+)/, { ...printer('Lexmark'), model: '$1' }],
   [/^Canon (.+?) \/P/, { ...printer('Canon'), model: '$1' }],
   [/^EPSON\b.*(?:Print|Network)/i, printer('Epson')],
@@ -214,7 +231,10 @@ const descriptions: readonly Row[] = [
 ];
 
 const agents: readonly Row[] = [
-  [/^Microsoft(?:-CryptoAPI| NCSI|-WNS)|^Windows-Update-Agent|^Microsoft BITS/, { os: 'Windows', class: 'workstation' }],
+  [
+    /^Microsoft(?:-CryptoAPI| NCSI|-WNS)|^Windows-Update-Agent|^Microsoft BITS/,
+    { os: 'Windows', class: 'workstation' },
+  ],
   [/\bX11; (?:Ubuntu; )?Linux\b/, { os: 'Linux', class: 'workstation' }],
   [/\bCrOS\b/, { os: 'ChromeOS', class: 'workstation' }],
   [/SMART-TV|SmartTV|Tizen|Web0S|BRAVIA/, { class: 'television' }],
@@ -302,13 +322,11 @@ export const networkRules: readonly Rule[] = [
   ...rows('cdp platform', 'self', 'CDP', cdpPlatforms),
   ...rows('http userAgent', 'banner', 'user agents', agents),
   ...rows('http server', 'banner', guides, servers),
-  ...bacnetVendors.map(
-    ([id, vendor]): Rule => ({
-      on: 'bacnet vendorId',
-      pattern: new RegExp(`^${id}$`),
-      level: 'association',
-      gives: { vendor },
-      source: 'ASHRAE 135 vendor identifiers',
-    }),
-  ),
+  ...bacnetVendors.map(([id, vendor]): Rule => ({
+    on: 'bacnet vendorId',
+    pattern: new RegExp(`^${id}$`),
+    level: 'association',
+    gives: { vendor },
+    source: 'ASHRAE 135 vendor identifiers',
+  })),
 ];

@@ -24,7 +24,13 @@ const dlinkRules: readonly Rule[] = dlink.flatMap(([model, kind]): Rule[] => {
   const gives = { vendor: 'D-Link', model: '$1', class: kind };
   return [
     { on: 'dhcp hostName', pattern: new RegExp(`^(${model})`), level: 'dhcp', gives, source: maker },
-    { on: 'mdns service', pattern: new RegExp(`^(?:D-Link )?(${model})`), level: 'self', gives, source: maker },
+    {
+      on: 'mdns service',
+      pattern: new RegExp(`^(?:D-Link )?(${model})`),
+      level: 'self',
+      gives,
+      source: maker,
+    },
     { on: 'mdns txt.model_number', pattern: new RegExp(`^(${model})`), level: 'self', gives, source: maker },
     // The name of a host may be another product's platform: the class counts.
     {
@@ -298,16 +304,14 @@ export const thingRules: readonly Rule[] = [
     gives: { class: 'smart scale' },
     source: maker,
   },
-  ...['dhcp hostName', 'mdns name', 'http userAgent'].map(
-    (on): Rule => ({
-      on,
-      pattern: /\bWS-?(30|40|45|50)\b/,
-      level: 'dhcp',
-      also: { on: 'oui vendor', pattern: /withings/i },
-      gives: { vendor: 'Withings', model: 'WS-$1', class: 'smart scale' },
-      source: maker,
-    }),
-  ),
+  ...['dhcp hostName', 'mdns name', 'http userAgent'].map((on): Rule => ({
+    on,
+    pattern: /\bWS-?(30|40|45|50)\b/,
+    level: 'dhcp',
+    also: { on: 'oui vendor', pattern: /withings/i },
+    gives: { vendor: 'Withings', model: 'WS-$1', class: 'smart scale' },
+    source: maker,
+  })),
   // Kettles and coffee machines of one maker, on a module of another, serve this port.
   {
     on: 'service',
