@@ -57,8 +57,20 @@ form { display: flex; gap: .5rem; flex-wrap: wrap; margin: 1rem 0; }
 input, button { font: inherit; padding: .6rem; min-width: 0; } input { flex: 1 1 12rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { color: var(--faint); } dd { margin: 0; }
 svg { width: 14rem; max-width: 100%; height: auto; }
-.sign { margin-top: 3rem; border-top: 1px solid; max-width: 22rem; padding-top: .25rem; }
-@media print { body { background: #fff; color: #000; max-width: none; font-size: 12px; } .screen { display: none; } }
+.card { display: grid; grid-template-columns: 1fr max-content; gap: 1rem; align-items: start; }
+.card figure { margin: 0; width: 14rem; font-size: .75rem; text-align: center; } .card dd { min-width: 0; }
+.signs { display: grid; grid-template-columns: 1fr 1fr; gap: 2rem; margin-top: 3.5rem; }
+.signs p { border-top: 1px solid; padding-top: .25rem; }
+@media (max-width: 34rem) { .card, .signs { grid-template-columns: 1fr; } .signs { row-gap: 3.5rem; } }
+@page { size: A4; margin: 14mm; }
+@media print {
+  :root { color-scheme: light; font-size: 11px; }
+  body { background: #fff; color: #000; max-width: none; padding: 0; font-size: 1rem; line-height: 1.35; }
+  li { padding: .35rem 0; break-inside: avoid; } li p { margin: 0; } h2 { margin-top: 1.2rem; break-after: avoid; }
+  li > div { display: grid; grid-template-columns: 10rem 1fr; } li > div > * { grid-column: 2; }
+  li > div > b { grid-column: 1; grid-row: 1; } ol, ul { margin: .4rem 0; } .signs { break-inside: avoid; }
+  .screen { display: none; }
+}
 `;
 
 const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -143,15 +155,23 @@ export function stepsPage(facts: ProvisionFacts, steps: readonly Step[], takesCo
 export const identityText = (site: string, identity: string): string =>
   `anteroom:gateway/${site}?identity=${identity.split(':')[1] ?? ''}`;
 
+const withoutAction = ({ action: _, ...step }: Step): Step => step;
+
 export function handoverSheet(facts: ProvisionFacts, steps: readonly Step[]): string {
   const { site, identity } = facts;
   const said = site && identity !== undefined ? identityText(site.id, identity) : facts.device;
   const code = qrCode(said);
-  return page(
-    `Hand-over: ${site?.name ?? 'not enrolled'}`,
-    `<h1>Hand-over of a gateway: ${escape(site?.name ?? 'not enrolled')}</h1><p class="faint">${minute(facts.now)}</p>${about(facts)}${code ? qrSvg(code) : ''}<p>${escape(said)}</p><h2>Steps</h2><ol>${stepRows(steps)}</ol><h2>Self-test</h2><ul>${testRows(facts.selfTest)}</ul><p class="sign">Technician, date</p><p class="sign">For the site, date</p>`,
-    false,
-  );
+  // What this sheet is itself needs no more being told.
+  const left = steps.map((step) => (step.id === 'done' ? withoutAction(step) : step));
+  const figure = `<figure>${code ? qrSvg(code) : ''}<figcaption>${escape(said)}</figcaption></figure>`;
+  const parts = [
+    `<h1>Hand-over of a gateway: ${escape(site?.name ?? 'not enrolled')}</h1>`,
+    `<div class="card">${about(facts)}${figure}</div>`,
+    `<h2>Steps</h2><ol>${stepRows(left)}</ol>`,
+    `<h2>Self-test</h2><ul>${testRows(facts.selfTest)}</ul>`,
+    '<div class="signs"><p>Technician, date</p><p>For the site, date</p></div>',
+  ];
+  return page(`Hand-over: ${site?.name ?? 'not enrolled'}`, parts.join(''), false);
 }
 
 function isLocalName(host: string): boolean {

@@ -1,7 +1,11 @@
 /** The technician's page: what it shows, and what it takes from whom. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { provisioningSteps } from '../../src/control/provisioning.ts';
-import { provisionApplication, startProvisionPage } from '../../src/status/provision-page.ts';
+import { handoverSheet, provisionApplication, startProvisionPage } from '../../src/status/provision-page.ts';
+import { selfTestIds } from '../../src/wire/provision-status.ts';
 import type { ProvisionFacts } from '../../src/wire/provision-status.ts';
 
 const facts: ProvisionFacts = {
@@ -62,6 +66,30 @@ void t.test('the hand-over sheet has the identity as a QR code', async (t) => {
   t.match(html, /anteroom:gateway\/riverside\?identity=0011223344556677/);
   t.match(html, /Riverside &#60;Clinic&#62;/);
   t.match(html, /Technician, date/);
+});
+
+void t.test('the hand-over sheet prints as one page', { timeout: 120_000 }, (t) => {
+  // Half of it red, as it may be at a first visit.
+  const selfTest = selfTestIds.map((id, i) => ({
+    id,
+    level: 'failed' as const,
+    text: 'Something of this row is not as it should be.',
+    ...(i % 2 === 0 ? { action: 'Do what is written here, in a sentence of the usual length for a row.' } : {}),
+  }));
+  const enrolled: ProvisionFacts = {
+    ...facts,
+    phase: 'enrolled',
+    site: { id: 'riverside', name: 'Riverside Clinic' },
+    contact: 'Office, +1 555 0100',
+    selfTest,
+  };
+  const folder = t.testdir({ 'sheet.html': handoverSheet(enrolled, provisioningSteps(enrolled)) });
+  const pdf = join(folder, 'sheet.pdf');
+  const flags = ['--headless', '--no-sandbox', '--disable-gpu', `--user-data-dir=${join(folder, 'profile')}`];
+  const print = [`--print-to-pdf=${pdf}`, '--no-pdf-header-footer', `file://${join(folder, 'sheet.html')}`];
+  execFileSync('chromium', [...flags, ...print], { stdio: 'ignore' });
+  t.match(readFileSync(pdf, 'latin1'), /\/Type \/Pages\s+\/Count 1\b/);
+  t.end();
 });
 
 void t.test('takes a code from its own page, and nothing else', async (t) => {
