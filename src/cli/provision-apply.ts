@@ -22,11 +22,11 @@ import {
   CREDENTIAL_MAGIC,
   MAX_HEAD_BYTES,
   RECEIPT_MAGIC,
-  STICK_FOLDER,
   credentialContent,
   receiptContent,
 } from '../wire/provision.ts';
 import type { GatewayKeys, ReceiptContent } from '../wire/provision.ts';
+import { isRefusal } from '../wire/provision-code.ts';
 import type { ProvisionCode } from '../wire/provision-code.ts';
 import { destroyFile, destroyTree, readBounded, replaceFile, syncFolder, writeNew } from './durable-file.ts';
 import { checkEnrolment } from './provision-check.ts';
@@ -43,9 +43,10 @@ import {
   writeMemory,
 } from './provision-memory.ts';
 import type { Enrolled, Places } from './provision-memory.ts';
+import { applyOrders } from './provision-orders.ts';
 import { carryThrough } from './provision-reset.ts';
 import { siteConfig, siteFiles } from './provision-site.ts';
-import { readStick } from './provision-stick.ts';
+import { NOT_ON_STICK, readStick, writeBack } from './provision-stick.ts';
 import type { StickContent } from './provision-stick.ts';
 
 export interface ApplyOptions {
@@ -60,6 +61,8 @@ export interface ApplyOptions {
   readonly clockTrusted: boolean;
   readonly code?: string;
   readonly random?: (bytes: number) => Buffer;
+  /** Ends the gateway's processes, before an order destroys what they have open. Throws where it can't. */
+  readonly stopProcesses?: () => void;
   /** Told before each step that changes something; tests cut the power here. */
   readonly step?: (name: string) => void;
 }
@@ -216,20 +219,6 @@ function commit(places: Places, accepted: AcceptedStick, device: string, options
   placeAuditKey(places);
 }
 
-/** The receipt on the stick; false when it can't be written. */
-function writeReceipt(places: Places, root: string, bundle: string): 'written' | 'there' | 'failed' {
-  const receipt = readFileSync(join(places.site, 'receipt'));
-  const file = join(root, STICK_FOLDER, `receipt-${bundle}`);
-  const before = readBounded(file, MAX_HEAD_BYTES);
-  if (before.kind === 'bytes' && before.bytes.equals(receipt)) return 'there';
-  try {
-    replaceFile(file, receipt, 0o644);
-    return 'written';
-  } catch {
-    return 'failed';
-  }
-}
-
 const ownKeys = (places: Places): GatewayKeys => {
   const text = readFileSync(join(places.site, 'receipt'), 'utf8');
   return receiptContent.parse(JSON.parse(text.slice(text.indexOf('\n', RECEIPT_MAGIC.length) + 1))).keys;
@@ -313,14 +302,14 @@ async function applyEnrolment(
   const now = readEnrolled(places);
   if (!now) return outcome('E17');
   const site = { site: now.head.site.name };
-  switch (writeReceipt(places, root, now.bundle)) {
+  switch (writeBack(join(places.site, 'receipt'), root, `receipt-${now.bundle}`)) {
     case 'written':
       return { ...outcome('OK2'), ...site };
     case 'there':
       return { ...outcome('OK4'), ...site };
     case 'failed':
       return {
-        ...outcome('OK1', 'the receipt could not be written to the stick; plug it in once more to get it'),
+        ...outcome('OK1', NOT_ON_STICK),
         ...site,
       };
   }
@@ -333,6 +322,10 @@ async function applyContent(
   options: ApplyOptions,
 ): Promise<Outcome> {
   const credentials = answers.filter(({ name }) => name.startsWith('credential-'));
+  const orders = answers.filter(({ name }) => name.startsWith('order-'));
+  const ordered = orders.length > 0 ? applyOrders(places, root, orders, options) : undefined;
+  const more = head !== undefined || credentials.length > 0;
+  if (ordered && !(more && (ordered.code === 'OK4' || isRefusal(ordered.code)))) return ordered;
   let last: Outcome | undefined;
   if (head && body) {
     last = await applyEnrolment(places, root, { head, body }, options);

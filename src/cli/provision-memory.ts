@@ -27,6 +27,8 @@ const memorySchema = z.strictObject({
   /** Bundles that were taken, and orders that were carried out. */
   used: z.array(bundleId),
   lastSite: siteId.optional(),
+  /** Of the enrolment that was left last; its receipt is in `farewell-<id>`. */
+  lastEnrolment: bundleId.optional(),
   /** No earlier than this is it now. */
   floor: z.number().int().nonnegative(),
   phase: z.enum(['new', 'leaving', 'reset', 'decommissioned']),

@@ -3,7 +3,7 @@
  * read. The one-time code is printed once and stands nowhere: not in the registry, not on the stick.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -370,9 +370,12 @@ function order(what: string, said: OrderOptions): void {
     throw new Fault('PROVISION_INVALID', `${path.map(String).join('.')}: ${message}`);
   }
   const key = readSigningKey(said.key);
-  writeNew(said.out, signEnvelope(RESET_MAGIC, content.data, key), 0o644);
+  const onStick = statSync(said.out, { throwIfNoEntry: false })?.isDirectory() === true;
+  const file = onStick ? join(said.out, STICK_FOLDER, `order-${content.data.id}`) : said.out;
+  if (onStick) mkdirSync(join(said.out, STICK_FOLDER), { recursive: true });
+  writeNew(file, signEnvelope(RESET_MAGIC, content.data, key), 0o644);
   key.wipe();
-  process.stdout.write(`${said.out}: ${what} of ${said.site}\n`);
+  process.stdout.write(`${file}: ${what} of ${said.site}\n`);
 }
 
 export function registerOffice(group: Command): void {
@@ -445,7 +448,7 @@ export function registerOffice(group: Command): void {
     .requiredOption('--reason <text>', 'why')
     .requiredOption('--registry <file>', 'the office’s list of sticks and gateways')
     .requiredOption('--key <file>', 'signing key that the image pins')
-    .requiredOption('--out <file>', 'where to write it')
+    .requiredOption('--out <file>', 'where to write it; a folder is a mounted stick')
     .option('--days <n>', 'how long it may be carried out', days, 7)
     .action(order);
 }

@@ -1,13 +1,14 @@
 /**
  * Factory reset and decommission: keys destroyed, and a receipt of it, the last thing that the identity signs. A reset
- * takes somebody at the box or a signed order; a decommission takes an order, and is for good.
+ * takes somebody at the box or a signed order; a decommission takes an order, and is for good. Orders come as a file or
+ * on a stick (`order-<id>`), to which the receipt then goes too (`farewell-<bundle>`).
  *
  *   signed receipt and the intention remembered, in one write → receipt to its file → keys, stores and site destroyed
  *   → remembered as done
  *
  * From the first write on there is no way back: after a power cut `carryThrough` does the rest. A reset keeps the audit
- * log, whose records verify with the key in the receipt of enrolment; a decommission destroys it too. Stop the five
- * processes first.
+ * log, whose records verify with the key in the receipt of enrolment; a decommission destroys it too. The five processes
+ * are stopped first: they have open what is destroyed.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,9 +23,11 @@ import {
   farewellContent,
   resetOrder,
 } from '../wire/provision.ts';
+import type { ResetOrder } from '../wire/provision.ts';
+import type { ProvisionCode } from '../wire/provision-code.ts';
 import { destroyContent, destroyFile, destroyTree, readBounded, replaceFile } from './durable-file.ts';
 import { placesOf, readEnrolled, readMemory, writeMemory } from './provision-memory.ts';
-import type { Memory, Places } from './provision-memory.ts';
+import type { Enrolled, Memory, Places } from './provision-memory.ts';
 
 export interface ResetOptions {
   readonly state: string;
@@ -34,30 +37,52 @@ export interface ResetOptions {
   /** Somebody at the box, or the bytes of an order. */
   readonly by: 'presence' | Uint8Array;
   readonly reason: string;
+  /** Ends the gateway's processes; called once it is certain that there is a reason to. Throws where it can't. */
+  readonly stopProcesses?: () => void;
   readonly step?: (name: string) => void;
 }
 
 const refuse = (why: string): Fault => new Fault('ORDER_REFUSED', why);
 
-/** The order's id and reason. Fault ORDER_REFUSED. */
-function readOrder(
+/** Of an order: what it says, or why it isn't carried out, in the words of the command and of the box's screen. */
+export type OrderVerdict =
+  | { readonly kind: 'order'; readonly order: ResetOrder }
+  | { readonly kind: 'refused'; readonly code: ProvisionCode; readonly why: string };
+
+interface Own {
+  readonly site: string;
+  readonly gateway: string;
+  readonly used: readonly string[];
+}
+
+export function judgeOrder(
   bytes: Uint8Array,
-  { signers, what, now }: ResetOptions,
-  own: { readonly site: string; readonly gateway: string; readonly used: readonly string[] },
-): { readonly id: string; readonly reason: string } {
-  if (bytes.length > MAX_HEAD_BYTES) throw refuse('It is too long.');
+  signers: readonly Signer[],
+  own: Own,
+  now: number,
+): OrderVerdict {
+  const no = (code: ProvisionCode, why: string): OrderVerdict => ({ kind: 'refused', code, why });
+  if (bytes.length > MAX_HEAD_BYTES) return no('E02', 'It is too long.');
   const opened = openEnvelope(RESET_MAGIC, bytes, signers);
-  if (opened.kind === 'malformed') throw refuse(`It cannot be read: ${opened.detail}.`);
-  if (opened.kind === 'stranger') throw refuse(`Its signer ${opened.id} is not known here.`);
-  if (opened.kind === 'forged') throw refuse('Its signature is wrong.');
+  if (opened.kind === 'malformed') return no('E02', `It cannot be read: ${opened.detail}.`);
+  if (opened.kind === 'stranger') return no('E04', `Its signer ${opened.id} is not known here.`);
+  if (opened.kind === 'forged') return no('E03', 'Its signature is wrong.');
   const read = resetOrder.safeParse(opened.value);
-  if (!read.success) throw refuse('It is of another shape.');
+  if (!read.success) return no('E08', 'It is of another shape.');
   const order = read.data;
-  if (order.order !== what) throw refuse(`It orders a ${order.order}.`);
-  if (order.site !== own.site || order.gateway !== own.gateway) throw refuse('It is for another gateway.');
-  if (now < order.notBefore || now >= order.notAfter) throw refuse('It does not hold now.');
-  if (own.used.includes(order.id)) throw refuse('It was carried out before.');
-  return order;
+  if (order.site !== own.site || order.gateway !== own.gateway)
+    return no('E06', 'It is for another gateway.');
+  if (own.used.includes(order.id)) return no('E07', 'It was carried out before.');
+  if (now < order.notBefore || now >= order.notAfter) return no('E05', 'It does not hold now.');
+  return { kind: 'order', order };
+}
+
+/** The order's id and reason. Fault ORDER_REFUSED. */
+function readOrder(bytes: Uint8Array, { signers, what, now }: ResetOptions, own: Own): ResetOrder {
+  const verdict = judgeOrder(bytes, signers, own, now);
+  if (verdict.kind === 'refused') throw refuse(verdict.why);
+  if (verdict.order.order !== what) throw refuse(`It orders a ${verdict.order.order}.`);
+  return verdict.order;
 }
 
 /** Where the last receipt of an enrolment is. */
@@ -85,15 +110,28 @@ export function carryThrough(places: Places, memory: Memory, step?: (name: strin
   writeMemory(places, { ...rest, phase: leaving.what === 'reset' ? 'reset' : 'decommissioned' });
 }
 
+/** The key that signs for this gateway; the caller wipes it. Fault PROVISION_STATE. */
+function openIdentity({ site }: Places): SigningKey {
+  const secret = readBounded(join(site, 'keys', 'identity.key'), 4096);
+  if (secret.kind !== 'bytes') throw new Fault('PROVISION_STATE', 'the identity cannot be read');
+  return SigningKey.fromText(secret.bytes.toString('latin1').trim());
+}
+
+/** What an order has to name to be this gateway's. Fault PROVISION_STATE. */
+export function ownOf(places: Places, enrolled: Enrolled, { used }: Memory): Own {
+  const identity = openIdentity(places);
+  const gateway = identity.signer.id;
+  identity.wipe();
+  return { site: enrolled.head.site.id, gateway, used };
+}
+
 /** The signed receipt. Faults ORDER_REFUSED and PROVISION_STATE. */
 export function leave(options: ResetOptions): Buffer {
   const places = placesOf(options.state);
   const enrolled = readEnrolled(places);
   const memory = readMemory(places);
   if (!enrolled || memory.phase === 'leaving') throw refuse('This gateway is not enrolled.');
-  const secret = readBounded(join(places.site, 'keys', 'identity.key'), 4096);
-  if (secret.kind !== 'bytes') throw new Fault('PROVISION_STATE', 'the identity cannot be read');
-  const identity = SigningKey.fromText(secret.bytes.toString('latin1').trim());
+  const identity = openIdentity(places);
   const now = Math.max(options.now, memory.floor);
   const site = enrolled.head.site.id;
   const own = { site, gateway: identity.signer.id, used: memory.used };
@@ -112,11 +150,13 @@ export function leave(options: ResetOptions): Buffer {
   });
   const farewell = signEnvelope(FAREWELL_MAGIC, content, identity);
   identity.wipe();
+  options.stopProcesses?.();
   options.step?.('begin');
   const leaving: Memory = {
     ...memory,
     used: [...new Set([...memory.used, enrolled.bundle, ...(order ? [order.id] : [])])],
     lastSite: enrolled.head.site.id,
+    lastEnrolment: enrolled.bundle,
     floor: now,
     phase: 'leaving',
     leaving: { bundle: enrolled.bundle, what: options.what, farewell: farewell.toString('utf8') },

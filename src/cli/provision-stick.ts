@@ -1,8 +1,9 @@
 /**
  * A stick's folder, read within limits: each file once, by its exact name, no links, nothing else of the stick. What
- * is judged afterwards is what was read here, so a stick that answers a second read differently gains nothing.
+ * is judged afterwards is what was read here, so a stick that answers a second read differently gains nothing. Receipts
+ * go back the same way.
  */
-import { opendirSync } from 'node:fs';
+import { opendirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BODY_FILE,
@@ -12,7 +13,7 @@ import {
   MAX_STICK_NAMES,
   STICK_FOLDER,
 } from '../wire/provision.ts';
-import { readBounded } from './durable-file.ts';
+import { readBounded, replaceFile } from './durable-file.ts';
 
 const ANSWER = /^(?:credential|order)-[0-9a-f]{32}$/;
 
@@ -78,5 +79,22 @@ export function readStick(root: string): StickReading {
     return { kind: 'stick', head: head.bytes, body: body.bytes, answers };
   } catch (error) {
     return unreadable(error instanceof Error && 'code' in error ? String(error.code) : 'it was pulled out');
+  }
+}
+
+/** What is said when `writeBack` failed. */
+export const NOT_ON_STICK = 'the receipt could not be written to the stick; plug it in once more to get it';
+
+/** A file of the gateway's own to the stick. */
+export function writeBack(from: string, root: string, name: string): 'written' | 'there' | 'failed' {
+  const bytes = readFileSync(from);
+  const file = join(root, STICK_FOLDER, name);
+  const before = readBounded(file, MAX_HEAD_BYTES);
+  if (before.kind === 'bytes' && before.bytes.equals(bytes)) return 'there';
+  try {
+    replaceFile(file, bytes, 0o644);
+    return 'written';
+  } catch {
+    return 'failed';
   }
 }

@@ -5,6 +5,7 @@
  *
  * Exit code of `apply`: 0 for OK1 to OK5, 65 for a refusal, whose code, sentence and next action are printed.
  */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, existsSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
@@ -33,9 +34,9 @@ import {
   writeStickState,
   writeTypedCode,
 } from './provision-facts.ts';
-import { deviceCodeOf, openDeviceKey, placesOf, readEnrolled } from './provision-memory.ts';
+import { deviceCodeOf, openDeviceKey, placesOf, readEnrolled, readMemory } from './provision-memory.ts';
 import { registerOffice } from './provision-office.ts';
-import { leave } from './provision-reset.ts';
+import { farewellFile, leave } from './provision-reset.ts';
 import { selfTest } from './provision-selftest.ts';
 import { readSecrets } from './secret.ts';
 
@@ -101,6 +102,13 @@ function record({ stateDir, runDir }: BoxOptions, { code, offered }: Outcome, no
   }
 }
 
+/** The five processes have open what a reset destroys. Fault PROVISION_STATE where systemd doesn't stop them. */
+function stopProcesses(): void {
+  if (!existsSync('/run/systemd/system')) return;
+  const { status, stderr } = spawnSync('systemctl', ['stop', 'anteroom.target'], { encoding: 'utf8' });
+  if (status !== 0) throw new Fault('PROVISION_STATE', `anteroom.target cannot be stopped: ${stderr.trim()}`);
+}
+
 interface ApplyCommand extends BoxOptions {
   readonly signers: string;
   readonly sys: string;
@@ -142,6 +150,7 @@ async function apply(roots: readonly string[], said: ApplyCommand): Promise<void
       tpm: hasTpm(said.sys),
       now,
       clockTrusted: said.clock === undefined ? clockIsTrusted(said.sys) : said.clock === 'trusted',
+      stopProcesses,
       ...(code === undefined ? {} : { code }),
     }),
   );
@@ -226,17 +235,28 @@ function goodbye(
       'ORDER_REFUSED',
       'It takes a signed order, or somebody at the box: --order or --present.',
     );
-  mend(placesOf(said.stateDir));
   const read = said.order === undefined ? undefined : readBounded(said.order, MAX_HEAD_BYTES);
   if (read && read.kind !== 'bytes') throw new Fault('ORDER_REFUSED', `${said.order}: cannot be read`);
-  const receipt = leave({
-    state: said.stateDir,
-    signers: readSignerFolder(said.signers),
-    now: Date.now(),
-    what,
-    by: read?.bytes ?? 'presence',
-    reason: said.reason,
-  });
+  const places = placesOf(said.stateDir);
+  const before = readMemory(places);
+  let receipt: Buffer;
+  if (before.phase === 'leaving' && before.leaving?.what === what) {
+    // It began before a power cut: there is nothing left to decide.
+    stopProcesses();
+    mend(places);
+    receipt = readFileSync(farewellFile(places, before.leaving.bundle));
+  } else {
+    mend(places);
+    receipt = leave({
+      state: said.stateDir,
+      signers: readSignerFolder(said.signers),
+      now: Date.now(),
+      what,
+      by: read?.bytes ?? 'presence',
+      reason: said.reason,
+      stopProcesses,
+    });
+  }
   if (said.out !== undefined) replaceFile(said.out, receipt, 0o644);
   process.stdout.write(outcomeText({ code: 'OK5' }));
 }

@@ -5,7 +5,8 @@
  *   enrolment.sealed     the body, encrypted (`crypto/sealed-box.ts`)
  *   receipt-<id>         written back by the gateway: its public keys; signed by its new identity
  *   credential-<id>      the office's answer to a receipt, on a later visit; signed
- *   order-<id>           reset or decommission; signed
+ *   order-<id>           reset or decommission, from the office; signed
+ *   farewell-<id>        written back by the gateway that carried one out, with its enrolment's id; signed
  *
  * Every signed file is one envelope (`crypto/envelope.ts`) with the first line named below. The body, decrypted, is
  *

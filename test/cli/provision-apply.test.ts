@@ -236,7 +236,7 @@ void t.test(
   },
 );
 
-void t.test('one byte flipped, at every offset of both files: refused', { timeout: 240_000 }, async (t) => {
+void t.test('one byte flipped, at every offset of both files: refused', { timeout: 540_000 }, async (t) => {
   const c = clinic(t);
   const device = openDeviceKey(placesOf(c.state()));
   const { made } = await c.stick({ device: deviceCodeOf(device) });
