@@ -95,7 +95,7 @@ export function registerDocument(devices: Command): void {
     .command('document')
     .description('take an MDS2 form or a bill of materials of a device; without a file, show what is there')
     .argument('<device>', 'its id, MAC, address or name')
-    .argument('[file]', 'MDS2 as .xlsx; CycloneDX as JSON or XML; SPDX 2 as JSON or tag-value')
+    .argument('[file]', 'MDS2 as .xlsx; CycloneDX as JSON or XML; SPDX 2 as JSON or tag-value, 3 as JSON-LD')
     .option('--remove <kind>', documentKinds.join(' or '))
     .option('--json', 'as JSON')
     .action(

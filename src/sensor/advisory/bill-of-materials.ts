@@ -1,6 +1,6 @@
 /**
  * A software bill of materials (SBOM): CycloneDX (ECMA-424) as JSON or XML, SPDX 2.2 and 2.3 (ISO/IEC 5962) as JSON or
- * tag-value text. What is kept of a component is its name, version, supplier and machine names; relations, hashes and
+ * tag-value text, SPDX 3 as JSON-LD (`spdx3.ts`). What is kept of a component is its name, version, supplier and machine names; relations, hashes and
  * licences are left.
  *
  * What surprises: CycloneDX nests components in components, and all of them count; in SPDX the package that the document
@@ -14,7 +14,7 @@ import { walkXml } from './xml.ts';
 
 export type BillReading = { readonly kind: 'message'; readonly document: DeviceDocument } | Malformed;
 
-interface Raw {
+export interface Raw {
   name: string;
   version: string;
   supplier: string;
@@ -22,7 +22,7 @@ interface Raw {
   cpe: string;
 }
 
-const raw = (): Raw => ({ name: '', version: '', supplier: '', purl: '', cpe: '' });
+export const raw = (): Raw => ({ name: '', version: '', supplier: '', purl: '', cpe: '' });
 
 /** Undefined for a component without a name. */
 function made({ name, version, supplier, purl, cpe }: Raw): Component | undefined {
@@ -138,11 +138,11 @@ const actor = (text: string): string =>
     ? ''
     : text.replace(/^(?:Organization|Person|Tool):\s*/, '').replace(/\s*\([^)]*\)$/, '');
 
-interface SpdxPackage extends Raw {
+export interface SpdxPackage extends Raw {
   id: string;
 }
 
-function fromSpdx(
+export function fromSpdx(
   format: string,
   packages: readonly SpdxPackage[],
   described: ReadonlySet<string>,
@@ -167,7 +167,8 @@ function reference(into: Raw, type: string, locator: string): void {
 
 export function readSpdx(value: Json, name: string): BillReading {
   const format = said(member(value, 'spdxVersion'), 40);
-  if (!/^SPDX-2\.\d$/.test(format)) return malformed('spdxVersion', `${format}: only SPDX 2 is read`);
+  if (!/^SPDX-2\.\d$/.test(format))
+    return malformed('spdxVersion', `${format}: of SPDX only 2.2, 2.3 and JSON-LD of 3 are read`);
   const listed = items(member(value, 'packages'));
   if (listed.length > MAX_COMPONENTS) return malformed('packages', `more than ${MAX_COMPONENTS}`);
   const packages = listed.map((each): SpdxPackage => {
@@ -217,6 +218,7 @@ export function readSpdxTags(text: string, name: string): BillReading {
       reference(at, type, locator);
     }
   }
-  if (!/^SPDX-2\.\d$/.test(format)) return malformed('SPDXVersion', `${format}: only SPDX 2 is read`);
+  if (!/^SPDX-2\.\d$/.test(format))
+    return malformed('SPDXVersion', `${format}: of SPDX only 2.2, 2.3 and JSON-LD of 3 are read`);
   return fromSpdx(format, packages, described, name);
 }

@@ -1,10 +1,14 @@
 /**
- * A CSAF 2.0 document (OASIS csaf-v2.0-os): product tree (section 3.2.2), vulnerabilities (3.2.3), remediations, scores.
+ * A CSAF document, 2.0 (OASIS csaf-v2.0-os) or 2.1 (csaf-v2.1): product tree (section 3.2.2 of 2.0), vulnerabilities
+ * (3.2.3), remediations, scores.
  *
  * What surprises: makers and CISA put versions into `product_version` and `product_version_range` (3.1.2.2) as prose, so
  * nothing of them is judged here; a product's name is all `product_name` and `product_family` branches above it. A
  * product of a relationship (3.2.2.4) is one thing on another: it is named after the other and marked `combined`. Ids that
  * a vulnerability names and the tree doesn't have are left out: nothing is known of them.
+ *
+ * What 2.1 says otherwise: `product_paths` in place of relationships (from a part to what it is on, over any number of
+ * steps, so the last step names the product), `metrics` in place of scores (CVSS 4 among them), several CWEs and PURLs.
  */
 import { MAX_PRODUCTS, advisory, cve } from '../../wire/advisory.ts';
 import type { Advisory, AdvisoryProduct } from '../../wire/advisory.ts';
@@ -38,17 +42,10 @@ class ProductTree {
     for (const branch of items(member(tree, 'branches'))) this.#branch(branch, { vendor: '', names: [] }, 0);
     for (const full of items(member(tree, 'full_product_names')))
       this.#add(full, { vendor: '', names: [said(member(full, 'name'), 300)] });
-    for (const relation of items(member(tree, 'relationships'))) {
-      const on = this.#place(member(relation, 'relates_to_product_reference'));
-      const base = on === undefined ? undefined : this.products[on];
-      const full = member(relation, 'full_product_name');
-      const name = base?.name ?? said(member(full, 'name'), 300);
-      const place = this.#add(full, { vendor: base?.vendor ?? '', names: [name] });
-      const made = place === undefined ? undefined : this.products[place];
-      if (!made) continue;
-      made.combined = true;
-      if (base?.versions !== undefined) made.versions = base.versions;
-    }
+    for (const relation of items(member(tree, 'relationships')))
+      this.#combined(relation, member(relation, 'relates_to_product_reference'));
+    for (const path of items(member(tree, 'product_paths')))
+      this.#combined(path, member(items(member(path, 'subpaths')).at(-1), 'next_product_reference'));
     for (const group of items(member(tree, 'product_groups'))) {
       const ids = items(member(group, 'product_ids')).flatMap((id) => (typeof id === 'string' ? [id] : []));
       this.#groups.set(said(member(group, 'group_id'), 200), ids);
@@ -62,6 +59,19 @@ class ProductTree {
 
   groupPlaces(groups: Json | undefined): number[] {
     return items(groups).flatMap((id) => this.places([...(this.#groups.get(said(id, 200)) ?? [])]));
+  }
+
+  /** One product on, in or with another. */
+  #combined(relation: Json, other: Json | undefined): void {
+    const on = this.#place(other);
+    const base = on === undefined ? undefined : this.products[on];
+    const full = member(relation, 'full_product_name');
+    const name = base?.name ?? said(member(full, 'name'), 300);
+    const place = this.#add(full, { vendor: base?.vendor ?? '', names: [name] });
+    const made = place === undefined ? undefined : this.products[place];
+    if (!made) return;
+    made.combined = true;
+    if (base?.versions !== undefined) made.versions = base.versions;
   }
 
   #place(id: Json | undefined): number | undefined {
@@ -103,7 +113,7 @@ class ProductTree {
       name: line(`${family}${own}`, 300),
       ...optional('versions', versions ?? ''),
       ...optional('cpe', said(member(identified, 'cpe'), 300)),
-      ...optional('purl', said(member(identified, 'purl'), 300)),
+      ...optional('purl', said(member(identified, 'purl') ?? items(member(identified, 'purls'))[0], 300)),
     });
     this.#places.set(id, place);
     return place;
@@ -113,13 +123,19 @@ class ProductTree {
 function title(vulnerability: Json): string {
   const own = said(member(vulnerability, 'title'), 300);
   if (own !== '') return own;
-  return said(member(vulnerability, 'cwe', 'name'), 300);
+  const [weakness] = items(member(vulnerability, 'cwes'));
+  return said(member(vulnerability, 'cwe', 'name') ?? member(weakness, 'name'), 300);
 }
 
+const standards = ['cvss_v3', 'cvss_v4', 'cvss_v2'] as const;
+
 function scores(vulnerability: Json, tree: ProductTree): { score: number; products: number[] }[] {
-  return items(member(vulnerability, 'scores'))
+  return [...items(member(vulnerability, 'scores')), ...items(member(vulnerability, 'metrics'))]
     .flatMap((each) => {
-      const score = member(each, 'cvss_v3', 'baseScore') ?? member(each, 'cvss_v2', 'baseScore');
+      const content = member(each, 'content') ?? each;
+      const score = standards
+        .map((standard) => member(content, standard, 'baseScore'))
+        .find((found) => found !== undefined);
       if (typeof score !== 'number' || !(score >= 0 && score <= 10)) return [];
       return [{ score, products: tree.places(member(each, 'products')) }];
     })
@@ -155,8 +171,8 @@ class Remedies {
 /** `value`: a document that `isCsaf`. */
 export function readCsaf(value: Json): { readonly kind: 'message'; readonly advisory: Advisory } | Malformed {
   const version = member(value, 'document', 'csaf_version');
-  if (version !== '2.0')
-    return malformed('document.csaf_version', `${said(version, 20)}: only CSAF 2.0 is read`);
+  if (version !== '2.0' && version !== '2.1')
+    return malformed('document.csaf_version', `${said(version, 20)}: only CSAF 2.0 and 2.1 are read`);
   const tracking = member(value, 'document', 'tracking');
   const id = said(member(tracking, 'id'), 100);
   if (id === '') return malformed('document.tracking.id', 'is missing');

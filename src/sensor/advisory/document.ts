@@ -17,6 +17,7 @@ import { malformed, readJson, textOf } from './json-document.ts';
 import type { Malformed } from './json-document.ts';
 import { isCatalogue, readCatalogue } from './kev.ts';
 import { readMds2 } from './mds2.ts';
+import { isSpdx3, readSpdx3 } from './spdx3.ts';
 import { isZip } from './zip.ts';
 
 export type AdvisoryReading =
@@ -56,5 +57,6 @@ export function readDeviceFile(bytes: Uint8Array, name: string): DocumentReading
   if (json.kind === 'malformed') return json;
   if (isCycloneDx(json.value)) return fits(readCycloneDx(json.value, name));
   if (isSpdx(json.value)) return fits(readSpdx(json.value, name));
+  if (isSpdx3(json.value)) return fits(readSpdx3(json.value, name));
   return malformed('(top level)', 'is no MDS2 form and no bill of materials in CycloneDX or SPDX');
 }
