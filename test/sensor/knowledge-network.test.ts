@@ -295,8 +295,9 @@ void t.test('names that people choose are nobody’s factory names', (t) => {
 });
 
 void t.test('what speaks of medical things without being one', (t) => {
-  const no = (name: string, words: readonly string[], vendor = 'Dell Inc.'): void =>
+  const no = (name: string, words: readonly string[], vendor = 'Dell Inc.'): void => {
     t.notOk(who(words, vendor).medical, name);
+  };
   no(
     'a laptop of a tester',
     ['dhcp hostName=kali', 'dhcp vendorClass=dhcpcd-9.4.1:Linux-6.1:x86_64'],
