@@ -198,10 +198,11 @@ export function mend(places: Places): void {
   placeAuditKey(places);
 }
 
-function commit(places: Places, accepted: AcceptedStick, device: string, options: ApplyOptions): void {
+function commit(places: Places, accepted: AcceptedStick, options: ApplyOptions): void {
   const { step } = options;
   const folder = join(places.state, `site.new-${accepted.head.id}`);
   step?.('begin');
+  const device = deviceCodeOf(openDeviceKey(places, options.random));
   try {
     writeSite(folder, places, accepted, device, options);
   } catch (error) {
@@ -274,10 +275,11 @@ async function applyEnrolment(
 ): Promise<Outcome> {
   const memory = readMemory(places);
   const enrolled = readEnrolled(places);
-  const device = openDeviceKey(places, options.random);
+  // Made when it is needed and not before: a refusal writes nothing.
+  const device = existsSync(places.deviceKey) ? openDeviceKey(places, options.random) : undefined;
   const verdict = await checkEnrolment(files, {
     signers: options.signers,
-    device,
+    ...(device && { device }),
     phase: phaseOf(places, memory),
     used: memory.used,
     ...(memory.lastSite === undefined ? {} : { lastSite: memory.lastSite }),
@@ -292,7 +294,7 @@ async function applyEnrolment(
   if (verdict.kind === 'refused') return outcome(verdict.code, verdict.detail);
   if (verdict.kind === 'accepted') {
     try {
-      commit(places, verdict, deviceCodeOf(device), options);
+      commit(places, verdict, options);
     } catch (error) {
       if (isFault(error, 'PROVISION_INVALID')) return outcome('E15', error.detail);
       throw error;
@@ -318,14 +320,25 @@ async function applyEnrolment(
 async function applyContent(
   places: Places,
   root: string,
+  content: StickContent,
+  options: ApplyOptions,
+): Promise<Outcome> {
+  const orders = content.answers.filter(({ name }) => name.startsWith('order-'));
+  if (orders.length === 0) return applyRest(places, root, content, options);
+  const { outcome: ordered, executed } = applyOrders(places, root, orders, options);
+  if (executed || (!content.head && orders.length === content.answers.length)) return ordered;
+  const rest = await applyRest(places, root, content, options);
+  return isRefusal(rest.code) && !isRefusal(ordered.code) ? ordered : rest;
+}
+
+/** What isn't an order. */
+async function applyRest(
+  places: Places,
+  root: string,
   { head, body, answers }: StickContent,
   options: ApplyOptions,
 ): Promise<Outcome> {
   const credentials = answers.filter(({ name }) => name.startsWith('credential-'));
-  const orders = answers.filter(({ name }) => name.startsWith('order-'));
-  const ordered = orders.length > 0 ? applyOrders(places, root, orders, options) : undefined;
-  const more = head !== undefined || credentials.length > 0;
-  if (ordered && !(more && (ordered.code === 'OK4' || isRefusal(ordered.code)))) return ordered;
   let last: Outcome | undefined;
   if (head && body) {
     last = await applyEnrolment(places, root, { head, body }, options);

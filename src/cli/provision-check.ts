@@ -21,7 +21,8 @@ import { deviceIdOf } from './provision-memory.ts';
 export interface Surroundings {
   /** Signers of the read-only image. */
   readonly signers: readonly Signer[];
-  readonly device: KeyPair;
+  /** Its first key, where it has made one. */
+  readonly device?: KeyPair;
   readonly phase: ProvisionPhase;
   readonly used: readonly string[];
   readonly lastSite?: string;
@@ -86,7 +87,7 @@ async function decrypt(
 ): Promise<Uint8Array | Verdict> {
   const context = bodyContext(head.id);
   if (head.recipient.kind === 'device')
-    return openAsDevice(device, context, body) ?? refused('E06', 'encrypted to another gateway');
+    return (device && openAsDevice(device, context, body)) ?? refused('E06', 'encrypted to another gateway');
   const typed = spellCode(code ?? '');
   if (typed === '') return refused('E13', 'no code was typed');
   const salt = Buffer.from(head.recipient.salt, 'hex');
@@ -98,7 +99,11 @@ function judge(head: EnrolmentHead, box: Surroundings): Verdict | undefined {
   if (box.phase === 'decommissioned') return refused('E14');
   if (head.model !== undefined && head.model !== box.model)
     return refused('E06', `for the model ${head.model}`);
-  if (head.recipient.kind === 'device' && head.recipient.device !== deviceIdOf(box.device.public.bytes))
+  const { recipient } = head;
+  if (
+    recipient.kind === 'device' &&
+    (!box.device || recipient.device !== deviceIdOf(box.device.public.bytes))
+  )
     return refused('E06', 'for another device code');
   const from = head.reprovision?.from;
   const lastSite = box.lastSite;

@@ -9,33 +9,38 @@ import { farewellFile, judgeOrder, leave, ownOf } from './provision-reset.ts';
 import { NOT_ON_STICK, writeBack } from './provision-stick.ts';
 import type { StickContent } from './provision-stick.ts';
 
-/**
- * An order on the stick: carried out, or one that was gives its receipt again. Undefined, or a refusal, where there is
- * nothing to do for this gateway; what else is on the stick counts more than a refusal.
- */
+export interface Ordered {
+  readonly outcome: Outcome;
+  /** It was carried out just now, so nothing else of the stick is looked at. */
+  readonly executed: boolean;
+}
+
+const left = (outcome: Outcome): Ordered => ({ outcome, executed: false });
+
+/** Of the orders on a stick the first that is for this gateway is carried out. One that was gives its receipt again. */
 export function applyOrders(
   places: Places,
   root: string,
   orders: StickContent['answers'],
   options: ApplyOptions,
-): Outcome | undefined {
+): Ordered {
   const memory = readMemory(places);
   const enrolled = readEnrolled(places);
   const done = orders.find(({ name }) => memory.used.includes(name.slice('order-'.length)));
   if (done && !enrolled) {
     const last = memory.lastEnrolment;
-    if (last === undefined) return { code: 'E07' };
+    if (last === undefined) return left({ code: 'E07' });
     options.step?.('receipt');
     switch (writeBack(farewellFile(places, last), root, `farewell-${last}`)) {
       case 'written':
-        return { code: 'OK5' };
+        return left({ code: 'OK5' });
       case 'there':
-        return { code: 'OK4' };
+        return left({ code: 'OK4' });
       case 'failed':
-        return { code: 'OK5', detail: NOT_ON_STICK };
+        return left({ code: 'OK5', detail: NOT_ON_STICK });
     }
   }
-  if (!enrolled) return { code: 'E12', detail: 'nothing to reset' };
+  if (!enrolled) return left({ code: 'E12', detail: 'nothing to reset' });
   const now = Math.max(options.now, memory.floor);
   const own = ownOf(places, enrolled, memory);
   const judged = orders.map(({ bytes }) => ({
@@ -58,12 +63,13 @@ export function applyOrders(
     });
     step?.('receipt');
     const { bundle } = enrolled;
-    if (writeBack(farewellFile(places, bundle), root, `farewell-${bundle}`) !== 'failed')
-      return { code: 'OK5' };
-    return { code: 'OK5', detail: NOT_ON_STICK };
+    const written = writeBack(farewellFile(places, bundle), root, `farewell-${bundle}`) !== 'failed';
+    return { outcome: { code: 'OK5', ...(written ? {} : { detail: NOT_ON_STICK }) }, executed: true };
   }
   const refusal = judged.map(({ verdict }) => verdict).find((verdict) => verdict.kind === 'refused');
-  return refusal?.kind === 'refused'
-    ? { code: refusal.code, detail: `the order: ${refusal.why}` }
-    : undefined;
+  return left(
+    refusal?.kind === 'refused'
+      ? { code: refusal.code, detail: `the order: ${refusal.why}` }
+      : { code: 'E01' },
+  );
 }

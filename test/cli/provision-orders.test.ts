@@ -105,7 +105,7 @@ void t.test('on a gateway that isn’t in service there is nothing to reset', as
 
 void t.test('a decommission from a stick: the keys are gone, the receipt is on the stick', async (t) => {
   const c = clinic(t);
-  const { order, bundle, registry } = await inService(t, c);
+  const { order, bundle, registry, root: enrolment } = await inService(t, c);
   const places = placesOf(c.state());
   for (const name of ['control/policy.db', 'audit/audit.db', 'tunnel/x/deep'])
     mkdirSync(join(places.state, name, '..'), { recursive: true });
@@ -137,6 +137,8 @@ void t.test('a decommission from a stick: the keys are gone, the receipt is on t
   rmSync(join(root, 'anteroom', `farewell-${bundle}`));
   t.match(await c.apply([root]), { code: 'OK5' }, 'gets its receipt again');
   t.ok(readFileSync(join(root, 'anteroom', `farewell-${bundle}`)).equals(farewell));
+  cpSync(join(root, 'anteroom'), join(enrolment, 'anteroom'), { recursive: true });
+  t.match(await c.apply([enrolment]), { code: 'OK4' }, 'also beside the enrolment of then');
   t.equal(treeDigest(c.state()), done);
 });
 
@@ -148,9 +150,10 @@ void t.test('a reset, and back into service, with one stick for both', async (t)
   t.match(await c.apply([root]), { code: 'OK5' });
   t.equal(phaseOf(places, readMemory(places)), 'reset');
   const again = await c.stick({ device: deviceCodeOf(openDeviceKey(places)), reprovisionFrom: 'riverside' });
-  cpSync(join(root, 'anteroom'), join(again.root, 'anteroom'), { recursive: true });
-  t.ok(existsSync(join(again.root, 'anteroom', `farewell-${bundle}`)));
+  // As a copy of a stick is, the receipt isn't on it.
+  cpSync(join(root, 'anteroom', `order-${ID}`), join(again.root, 'anteroom', `order-${ID}`));
   t.match(await c.apply([again.root]), { code: 'OK2' }, 'the old order does not stand in the way');
+  t.ok(existsSync(join(again.root, 'anteroom', `farewell-${bundle}`)), 'and gives its receipt once more');
   t.match(await c.apply([again.root]), { code: 'OK4' });
   t.match(await c.apply([root]), { code: 'E06' }, 'and is not for the new identity');
   t.equal(phaseOf(places, readMemory(places)), 'enrolled');

@@ -171,11 +171,8 @@ void t.test('a refusal through the command waits for the audit log', { timeout: 
   const before = treeDigest(state, tray);
   t.match(await apply('empty'), { code: 65, error: '', out: /^E01/ });
   t.match(await apply(strange), { code: 65, error: '', out: /^E04/ });
-  // The device key is made by the first stick that is looked into.
-  const withKey = treeDigest(state, tray);
   t.match(await apply(strange), { code: 65, out: /^E04/ });
-  t.equal(treeDigest(state, tray), withKey, 'nothing changed but the tray');
-  t.not(before, '');
+  t.equal(treeDigest(state, tray), before, 'nothing changed but the tray');
   t.match(heard(), [
     { code: 'E02', count: 1, digest: undefined },
     { code: 'E01', count: 1 },
