@@ -8,19 +8,19 @@ VERSION ?= 1
 # IMAGE_OPTIONS=--incremental=yes keeps the installed packages for the next build of the same lock.
 IMAGE_OPTIONS ?=
 IMAGE_ARCH := $(or $(filter amd64 arm64,$(ARCH)),amd64)
-IMAGE := build/image/$(IMAGE_ARCH)
-IMAGE_OUT := $(IMAGE)/out-$(VERSION)/anteroom_$(VERSION)
+IMAGE = build/image/$(IMAGE_ARCH)$(IMAGE_AGAIN)
+IMAGE_OUT = $(IMAGE)/out-$(VERSION)/anteroom_$(VERSION)
 IMAGE_MACHINE := $(if $(filter arm64,$(IMAGE_ARCH)),arm64,x86-64)
 IMAGE_TOOLS := build/image/tools/usr/bin/mkosi
 IMAGE_IN_TREE := image/tools/enter build/image/tools
 # Names of image/packages/FILE..., with commas.
 image-list = $(shell sed 's/\#.*//' $(1) | xargs | tr ' ' ',')
 
-.PHONY: apt-image image-tools image-lock image image-test
+.PHONY: apt-image image-tools image-lock image image-plain image-repro image-test image-cuts
 apt-image: ; @.toolchain/apt build image
 
 image-lock: apt-image $(MODULES_STAMP) ## Choose the newest Debian packages for the image and its tools, and write image/lock
-	for set in 'tools amd64' 'image amd64' 'image arm64'; do node image/tools/lock.ts resolve $$set; done
+	for set in 'tools amd64' 'image amd64' 'image arm64' 'plain amd64'; do node image/tools/lock.ts resolve $$set; done
 
 image-tools: $(IMAGE_TOOLS) ## The Debian 13 tree that builds the image and boots it in tests
 
@@ -47,7 +47,25 @@ image: image-tools build ## The appliance's disk image and its signed update: AR
 	$(IMAGE_IN_TREE) zstd -q -f -10 -T0 /src/$(IMAGE_OUT).raw -o /src/$(IMAGE_OUT).raw.zst
 	ls -l $(IMAGE_OUT).raw.zst $(IMAGE_OUT).efi | awk '{ printf "%6.1f MB  %s\n", $$5 / 1e6, $$9 }'
 
+# Everything anew beside it, from the lock on; only the packages, whose hashes are checked, are taken over.
+image-repro: image ## Build the image a second time from nothing and compare: root, verity, initial RAM disk, SBOM, kernel
+	rm -rf $(IMAGE)-again
+	mkdir -p $(IMAGE)-again
+	cp -r $(IMAGE)/packages $(IMAGE)-again/packages
+	$(MAKE) --no-print-directory image IMAGE_AGAIN=-again IMAGE_OPTIONS=
+	node image/tools/repro.ts $(VERSION) $(IMAGE)/out-$(VERSION) $(IMAGE)-again/out-$(VERSION)
+
+image-plain: image-tools ## The plain Debian that the appliance is compared with: build/image/plain
+	node image/tools/lock.ts fetch plain amd64 build/image/packages/plain-amd64
+	image/tools/plain build/image/packages/plain-amd64 build/image/plain
+
+# N=10 SEED=1: so many more; the count in build/image/cuts.json goes on.
+N ?= 10
+image-cuts: ## Kill the machine N times at random moments; it must come up each time with everything acknowledged
+	node test/image/cuts.ts $(N) $(SEED)
+
 image-test: ## Build two versions for amd64 and try them in QEMU: first start, update, damage (slow; figures in build/bench/image.json)
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=1
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
-	nice -n 15 node test/image/appliance.ts
+	$(MAKE) --no-print-directory image-plain
+	node test/image/appliance.ts
