@@ -11,6 +11,8 @@ import { repository, tools } from './vm.ts';
 
 export interface Bad {
   readonly name: string;
+  /** What is bad, after "a version that". */
+  readonly says: string;
   /** Added to the kernel's command line. */
   readonly words: string;
   /** What the version before says of it. */
@@ -18,15 +20,21 @@ export interface Bad {
 }
 
 export const badKinds: readonly Bad[] = [
-  { name: 'argument', words: 'anteroom.test=argument rdinit=/nowhere', reason: /it never opened its data/ },
+  {
+    name: 'argument',
+    says: 'has a bad kernel argument',
+    words: 'anteroom.test=argument rdinit=/nowhere',
+    reason: /it never opened its data/,
+  },
   {
     name: 'unit',
+    says: 'lacks a unit',
     words: 'anteroom.test=unit systemd.mask=anteroom-broker.service',
     reason: /.*broker\.process/,
   },
-  { name: 'exits', words: 'anteroom.test=exits', reason: /.*broker\.process/ },
-  { name: 'hangs', words: 'anteroom.test=hangs', reason: /.+/ },
-  { name: 'sick', words: 'anteroom.test=sick', reason: /.*audit/ },
+  { name: 'exits', says: 'exits', words: 'anteroom.test=exits', reason: /.*broker\.process/ },
+  { name: 'hangs', says: 'hangs', words: 'anteroom.test=hangs', reason: /.+/ },
+  { name: 'sick', says: 'finds its database sick', words: 'anteroom.test=sick', reason: /.*audit/ },
 ];
 
 const bad = (word: string, before: string, script: string): Record<string, string> => ({
