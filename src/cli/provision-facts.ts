@@ -16,6 +16,7 @@ import { RECEIPT_MAGIC, receiptContent } from '../wire/provision.ts';
 import { selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ProvisionFacts, SelfTestItem, StickState } from '../wire/provision-status.ts';
 import { readBounded, replaceFile } from './durable-file.ts';
+import { readJson } from './provision-announced.ts';
 import { deviceCodeOf, openDeviceKey, phaseOf, readEnrolled, readMemory } from './provision-memory.ts';
 import type { Places } from './provision-memory.ts';
 
@@ -23,17 +24,8 @@ const MAX_BYTES = 64 * 1024;
 export const ATTEMPTS_PER_MINUTE = 5;
 const MINUTE_MS = 60_000;
 
-function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
-  const read = readBounded(file, MAX_BYTES);
-  if (read.kind !== 'bytes') return undefined;
-  try {
-    return schema.safeParse(JSON.parse(read.bytes.toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
-}
-
-function writeJson(run: string, name: string, value: unknown): void {
+/** For everybody to read. */
+export function writeJson(run: string, name: string, value: unknown): void {
   mkdirSync(run, { recursive: true, mode: 0o755 });
   replaceFile(join(run, name), `${JSON.stringify(value)}\n`, 0o644);
 }

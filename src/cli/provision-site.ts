@@ -5,6 +5,7 @@
  *   config.json                    what ANTEROOM_CONFIG names; checked by `configSchema` before it is written
  *   network/10-<name>.link|network systemd.link(5) where a port is known by its address, systemd.network(5)
  *   timesyncd.conf                 timesyncd.conf(5)
+ *   nftables.nft                   values of the packet filter that differ from the image's, nft(8)
  *   coordinator.json, proxy.env    for what speaks to the coordinator
  *   policy/signers/<n>.pub, policy/initial.bundle
  */
@@ -68,8 +69,17 @@ export function siteConfig(
   return `${JSON.stringify(config, undefined, 2)}\n`;
 }
 
-function networkFile(name: string, { addressing }: PortPlan, uplink: boolean): string {
+/** A technician's own port: only the box and who is plugged into it. Nobody else's network gets addresses from here. */
+const isOwnPort = ({ addressing }: PortPlan): boolean =>
+  addressing.method === 'static' &&
+  addressing.addresses.length === 1 &&
+  addressing.addresses[0] === `${DEFAULT_MANAGEMENT.address}/24`;
+
+function networkFile(name: string, plan: PortPlan, uplink: boolean): string {
+  const { addressing } = plan;
   const lines = ['[Match]', `Name=${name}`, '', '[Network]', 'LLMNR=no', 'MulticastDNS=no'];
+  // Only the uplink takes part in IPv6 by itself; to the devices this box is as silent as it can be.
+  if (!uplink) lines.push('LinkLocalAddressing=no', 'IPv6AcceptRA=no');
   if (addressing.method === 'dhcp') {
     lines.push('DHCP=yes');
     if (name === portNames.management) lines.push(`Address=${DEFAULT_MANAGEMENT.address}/24`);
@@ -79,8 +89,38 @@ function networkFile(name: string, { addressing }: PortPlan, uplink: boolean): s
     lines.push('DHCP=no', ...addressing.addresses.map((address) => `Address=${address}`));
     if (uplink && addressing.gateway !== undefined) lines.push(`Gateway=${addressing.gateway}`);
     if (uplink) lines.push(...addressing.dns.map((address) => `DNS=${address}`));
+    if (name === portNames.management && isOwnPort(plan)) lines.push('DHCPServer=yes', '', ...addressServer);
   }
   if (!uplink) lines.push('', '[Link]', 'RequiredForOnline=no');
+  return `${lines.join('\n')}\n`;
+}
+
+/** Of a telephone or a laptop at the management port: an address, and nothing that would send its traffic here. */
+const addressServer = [
+  '[DHCPServer]',
+  'PoolOffset=100',
+  'PoolSize=16',
+  'DefaultLeaseTimeSec=5min',
+  'MaxLeaseTimeSec=5min',
+  'EmitDNS=no',
+  'EmitNTP=no',
+  'EmitSIP=no',
+  'EmitPOP3=no',
+  'EmitSMTP=no',
+  'EmitLPR=no',
+  'EmitRouter=no',
+  'EmitTimezone=no',
+];
+
+/** What of `nftables.conf` the site decides, in nft's own language; included after the image's values. */
+function filterValues({ tunnel }: EnrolmentPlan): string {
+  const own = tunnel.addresses.filter((prefix) => prefix.includes('.'));
+  const lines = [`redefine tunnel_port = ${tunnel.port}`];
+  if (own.length > 0)
+    lines.push(
+      `redefine gateway = { ${own.map((prefix) => prefix.split('/')[0] ?? '').join(', ')} }`,
+      `redefine peers = { ${own.join(', ')} }`,
+    );
   return `${lines.join('\n')}\n`;
 }
 
@@ -100,6 +140,7 @@ export function siteFiles(body: EnrolmentPlan): SiteFile[] {
     name: 'timesyncd.conf',
     content: `[Time]\nNTP=${body.ntp.join(' ')}\nFallbackNTP=\n`,
   });
+  files.push({ name: 'nftables.nft', content: filterValues(body) });
   if (body.coordinator)
     files.push({ name: 'coordinator.json', content: `${JSON.stringify(body.coordinator, undefined, 2)}\n` });
   if (body.proxy !== undefined)

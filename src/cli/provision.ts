@@ -23,6 +23,8 @@ import { isRefusal, provisionCode, provisionCodes } from '../wire/provision-code
 import type { ProvisionFacts, Step } from '../wire/provision-status.ts';
 import { fetchOverview, plain, printJson } from './console.ts';
 import { readBounded, replaceFile, writeNew } from './durable-file.ts';
+import { readAnnounced } from './provision-announced.ts';
+import { registerAppliance } from './provision-appliance.ts';
 import { applySticks, mend } from './provision-apply.ts';
 import type { Outcome } from './provision-apply.ts';
 import {
@@ -209,7 +211,20 @@ async function runSelfTest(said: SelfTestCommand): Promise<ReturnType<typeof sel
   return items;
 }
 
-async function serve(said: BoxOptions & { address: string; port: number; code?: boolean }): Promise<void> {
+/** The page of a process without a privilege, from what was announced; else from the box's memory itself. */
+function factsToServe(said: BoxOptions & { announced?: boolean }, devices?: number): ProvisionFacts {
+  if (said.announced !== true) return gather(said, devices);
+  const facts = readAnnounced(said.runDir, {
+    now: Date.now(),
+    ...(devices === undefined ? {} : { devicesSeen: devices }),
+  });
+  if (!facts) throw new Fault('PROVISION_STATE', 'nothing is announced yet');
+  return facts;
+}
+
+async function serve(
+  said: BoxOptions & { address: string; port: number; code?: boolean; announced?: boolean },
+): Promise<void> {
   let devices: number | undefined;
   const count = async (): Promise<void> => {
     devices = await countDevices();
@@ -218,7 +233,7 @@ async function serve(said: BoxOptions & { address: string; port: number; code?: 
   setInterval(() => void count(), 5_000).unref();
   const page = await startProvisionPage({
     listen: { address: said.address, port: said.port },
-    facts: () => gather(said, devices),
+    facts: () => factsToServe(said, devices),
     steps: provisioningSteps,
     ...(said.code === true ? { onCode: (code: string) => writeTypedCode(said.runDir, code) } : {}),
   });
@@ -268,6 +283,7 @@ export function register(program: Command): void {
     command
       .option('--state-dir <dir>', 'where the gateway keeps its state', STATE)
       .option('--run-dir <dir>', 'where it keeps what a restart may forget', RUN);
+  registerAppliance(group, box);
 
   box(group.command('identity').description('the device code, which the office can make a stick for')).action(
     (said: BoxOptions) => {
@@ -325,6 +341,7 @@ export function register(program: Command): void {
     .option('--address <ip>', 'where to listen', '127.0.0.1')
     .option('--port <n>', 'and on which port', wholeNumber, PAGE_PORT)
     .option('--code', 'take the one-time code on the page')
+    .option('--announced', 'show what was announced, without reading the box’s memory')
     .action(serve);
   box(group.command('handover').description('the hand-over sheet'))
     .requiredOption('--out <file>', 'where to write it')

@@ -8,8 +8,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readAnnounced } from '../cli/provision-announced.ts';
 import { Control } from '../control/control.ts';
 import type { Ports } from '../control/ports.ts';
+import { provisioningSteps } from '../control/provisioning.ts';
 import { StateStore, stateSchema } from '../control/state-store.ts';
 import { checkCredential, readCredential } from '../crypto/offline-credential.ts';
 import { connect } from '../ipc/client.ts';
@@ -181,6 +183,10 @@ runProcess('control', async ({ config, log, clock }) => {
     listen: config.status.listen,
     overview: () => Promise.resolve(control.overview()),
     findings: () => Promise.resolve(control.findings()),
+    setup: (devicesSeen) => {
+      const facts = readAnnounced(join(config.runtimeDir, 'provision'), { now: Date.now(), devicesSeen });
+      return facts && { facts, steps: provisioningSteps(facts) };
+    },
     log,
   });
 

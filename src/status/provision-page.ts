@@ -1,8 +1,9 @@
 /**
  * The technician's page on the management port while a gateway is set up: seven steps, the self-test, the hand-over
- * sheet. Plain HTML that loads itself again; no script, so any phone shows it.
+ * sheet. Plain HTML that loads itself again; no script, so any phone shows it. Once the gateway is enrolled the status
+ * page answers at the same address, and there `/setup` is this page.
  *
- *   /            the steps, and a field for the one-time code while a stick waits for it
+ *   /, /setup    the steps, and a field for the one-time code while a stick waits for it
  *   /handover    the hand-over sheet, to print or to save as PDF
  *   POST /code   the typed code; nothing else can be sent here
  *
@@ -15,6 +16,7 @@ import { isIP } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Context } from 'hono';
+import { identityText } from '../wire/provision-status.ts';
 import type { ProvisionFacts, SelfTestItem, Step } from '../wire/provision-status.ts';
 import { qrCode, qrSvg } from './qr.ts';
 
@@ -28,7 +30,7 @@ export interface ProvisionPageOptions {
 const MAX_CODE = 64;
 const RELOAD_SECONDS = 5;
 
-const headers: Readonly<Record<string, string>> = {
+export const pageHeaders: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
@@ -77,7 +79,7 @@ const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => `&#$
 const minute = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 function page(title: string, body: string, reload: boolean): string {
-  const refresh = reload ? `<meta http-equiv="refresh" content="${RELOAD_SECONDS}">` : '';
+  const refresh = reload ? `<meta http-equiv="refresh" content="${RELOAD_SECONDS};url=/setup">` : '';
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">${refresh}<title>${escape(title)}</title><style>${style}</style></head><body>${body}</body></html>\n`;
 }
 
@@ -151,10 +153,6 @@ export function stepsPage(facts: ProvisionFacts, steps: readonly Step[], takesCo
   );
 }
 
-/** What the QR code of a gateway says: enough to recognise it, nothing to get into it. */
-export const identityText = (site: string, identity: string): string =>
-  `anteroom:gateway/${site}?identity=${identity.split(':')[1] ?? ''}`;
-
 const withoutAction = ({ action: _, ...step }: Step): Step => step;
 
 export function handoverSheet(facts: ProvisionFacts, steps: readonly Step[]): string {
@@ -201,12 +199,13 @@ export function provisionApplication({ facts, steps, onCode }: ProvisionPageOpti
     const refused = refusal(c);
     if (refused) c.res = refused;
     else await next();
-    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    for (const [name, value] of Object.entries(pageHeaders)) c.res.headers.set(name, value);
   });
-  app.get('/', (c) => {
-    const now = facts();
-    return c.html(stepsPage(now, steps(now), onCode !== undefined));
-  });
+  for (const path of ['/', '/setup'])
+    app.get(path, (c) => {
+      const now = facts();
+      return c.html(stepsPage(now, steps(now), onCode !== undefined));
+    });
   app.get('/handover', (c) => {
     const now = facts();
     return c.html(handoverSheet(now, steps(now)));

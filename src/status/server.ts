@@ -4,6 +4,8 @@
  *   /              the page, with its style, script and icon, as built into build/status/
  *   /api/overview  what control knows, `Overview` of wire/messages.ts; 503 when control can't say
  *   /api/findings  what is held against devices, `FindingsAnswer` of finding-rows.ts; 503 likewise
+ *   /api/health    the health list alone, with how many sessions and devices there are: for the console's screen
+ *   /setup         the steps of the set-up and the hand-over sheet (/handover), where they are known
  *   /healthz       200 while no health item is critical, 503 otherwise, with the level as its text
  *
  * There is no login, so who can reach the address can read it: it listens on loopback or the management network alone.
@@ -20,9 +22,12 @@ import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { isFault } from '../wire/errors.ts';
 import type { KeptFinding } from '../wire/finding.ts';
+import type { HealthSummary } from '../wire/health.ts';
 import type { Overview } from '../wire/messages.ts';
+import type { ProvisionFacts, Step } from '../wire/provision-status.ts';
 import { findingRows } from './finding-rows.ts';
 import type { FindingsAnswer } from './finding-rows.ts';
+import { handoverSheet, pageHeaders, stepsPage } from './provision-page.ts';
 
 export interface StatusOptions {
   /** Port 0 takes any. */
@@ -36,6 +41,10 @@ export interface StatusOptions {
   };
   /** Folder of the built page. */
   readonly assets?: string;
+  /** How the set-up went; undefined where nobody has said. */
+  readonly setup?: (
+    devicesSeen: number,
+  ) => { readonly facts: ProvisionFacts; readonly steps: Step[] } | undefined;
 }
 
 export interface StatusPage {
@@ -71,6 +80,18 @@ const securityHeaders: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
+/** The pages of the set-up bring their own style and policy. */
+const setupPages: Readonly<Record<string, (facts: ProvisionFacts, steps: readonly Step[]) => string>> = {
+  '/setup': (facts, steps) => stepsPage(facts, steps, false),
+  '/handover': handoverSheet,
+};
+
+const summaryOf = ({ health, sessions, devices }: Overview): HealthSummary => ({
+  health,
+  sessions: sessions.filter(({ ended }) => ended === undefined).length,
+  devices: devices.filter(({ observation }) => observation !== undefined).length,
+});
+
 /** `localhost` or an IP literal, with or without a port: what a rebound name can never be. */
 function isLocalName(host: string): boolean {
   const [, bracketed, plain] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::\d{1,5})?$/.exec(host) ?? [];
@@ -90,7 +111,7 @@ function share<T>(ask: () => Promise<T>): () => Promise<T> {
 
 /** The page's application, without a socket. */
 export function statusApplication(
-  options: Pick<StatusOptions, 'overview' | 'findings' | 'assets' | 'log'>,
+  options: Pick<StatusOptions, 'overview' | 'findings' | 'assets' | 'log' | 'setup'>,
 ): Hono {
   const folder = options.assets ?? fileURLToPath(new URL('../../build/status/', import.meta.url));
   const { log } = options;
@@ -110,7 +131,9 @@ export function statusApplication(
     const refused = refusal(c);
     if (refused) c.res = refused;
     else await next();
-    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value);
+    const more = c.req.path in setupPages ? pageHeaders : undefined;
+    for (const [name, value] of Object.entries({ ...securityHeaders, ...more }))
+      c.res.headers.set(name, value);
   });
   app.get('/api/overview', async (c) => {
     try {
@@ -126,6 +149,23 @@ export function statusApplication(
       return unavailable(c, error);
     }
   });
+  app.get('/api/health', async (c) => {
+    try {
+      return c.json(summaryOf(await overview()));
+    } catch (error) {
+      return unavailable(c, error);
+    }
+  });
+  for (const [path, page] of Object.entries(setupPages))
+    app.get(path, async (c) => {
+      try {
+        const known = options.setup?.(summaryOf(await overview()).devices);
+        if (!known) return c.notFound();
+        return c.html(page(known.facts, known.steps));
+      } catch (error) {
+        return unavailable(c, error);
+      }
+    });
   app.get('/healthz', async (c) => {
     try {
       const { health } = await overview();

@@ -10,3 +10,13 @@ export const healthItem = z.strictObject({
   since: z.number().int(),
 });
 export type HealthItem = z.infer<typeof healthItem>;
+
+/** The health list alone, with how much goes on: what the console's screen asks the status page for. */
+export const healthSummary = z.strictObject({
+  health: z.array(healthItem),
+  /** Live ones. */
+  sessions: z.number().int(),
+  /** Devices that were seen. */
+  devices: z.number().int(),
+});
+export type HealthSummary = z.infer<typeof healthSummary>;

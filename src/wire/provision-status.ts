@@ -76,3 +76,7 @@ export interface Step {
   /** What to do, where something has to be. */
   readonly action?: string;
 }
+
+/** What the QR code of a gateway says: enough to recognise it, nothing to get into it. */
+export const identityText = (site: string, identity: string): string =>
+  `anteroom:gateway/${site}?identity=${identity.split(':')[1] ?? ''}`;

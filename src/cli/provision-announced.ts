@@ -1,0 +1,58 @@
+/**
+ * What anybody on the box may know of its set-up, as it lies in `/run/anteroom/provision`. `provision-announce.ts` and
+ * `provision-facts.ts` write it; the technician's page, the screen and the status page read it without any privilege.
+ *
+ *   box.json       phase, device code, site, identity
+ *   stick.json     what was said of the last stick
+ *   selftest.json  the last self-test
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
+import type { ProvisionFacts } from '../wire/provision-status.ts';
+import { readBounded } from './durable-file.ts';
+
+const MAX_BYTES = 64 * 1024;
+
+/** Undefined for what isn't there or isn't of that shape. */
+export function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
+  const read = readBounded(file, MAX_BYTES);
+  if (read.kind !== 'bytes') return undefined;
+  try {
+    return schema.safeParse(JSON.parse(read.bytes.toString('utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+export const announcement = provisionFacts
+  .pick({
+    phase: true,
+    device: true,
+    version: true,
+    site: true,
+    identity: true,
+    contact: true,
+    accepted: true,
+  })
+  .extend({
+    /** No earlier than this is it now. */
+    floor: z.number().int().nonnegative(),
+  });
+
+/** Undefined before anything was announced. */
+export function readAnnounced(
+  run: string,
+  { now, devicesSeen }: { readonly now: number; readonly devicesSeen?: number },
+): ProvisionFacts | undefined {
+  const said = readJson(join(run, 'box.json'), announcement);
+  if (!said) return undefined;
+  const { floor, ...rest } = said;
+  return provisionFacts.parse({
+    ...rest,
+    stick: readJson(join(run, 'stick.json'), stickState) ?? { state: 'none' },
+    selfTest: readJson(join(run, 'selftest.json'), z.array(selfTestItem)) ?? [],
+    ...(devicesSeen === undefined ? {} : { devicesSeen }),
+    now: Math.max(now, floor),
+  });
+}

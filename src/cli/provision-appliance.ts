@@ -1,0 +1,95 @@
+/**
+ * The verbs of `anteroom provision` that only the image's units call: announce, copy, return, watch. Each does one step
+ * with the privileges of its own unit; `rootfs-overlay/usr/lib/anteroom/stick` and `site` put them in order.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { version } from '../platform/version.ts';
+import { exitCodes } from '../wire/errors.ts';
+import type { SelfTestItem } from '../wire/provision-status.ts';
+import { announce } from './provision-announce.ts';
+import { mend } from './provision-apply.ts';
+import { copyStick, returnReceipts } from './provision-carry.ts';
+import { writeSelfTest, writeStickState } from './provision-facts.ts';
+import { placesOf, readEnrolled } from './provision-memory.ts';
+import { selfTest } from './provision-selftest.ts';
+
+interface Box {
+  readonly stateDir: string;
+  readonly runDir: string;
+}
+
+/** While a gateway is set up, somebody looks at the steps: how often they are tried, and for how long at most. */
+const WATCH_EVERY_MS = 20_000;
+const WATCH_MS = 3_600_000;
+/** Once nothing is left to wait for. */
+const WATCH_CALM_MS = 300_000;
+
+const settled = (items: readonly SelfTestItem[]): boolean =>
+  items.every(({ level }) => level === 'ok' || level === 'off');
+
+async function watch(said: Box & { sys: string; disk?: string; once?: boolean }): Promise<void> {
+  const until = performance.now() + WATCH_MS;
+  for (;;) {
+    const enrolled = readEnrolled(placesOf(said.stateDir));
+    if (!enrolled) return;
+    const items = await selfTest({
+      plan: enrolled.plan,
+      state: said.disk ?? said.stateDir,
+      now: Date.now,
+      sys: said.sys,
+    });
+    writeSelfTest(said.runDir, items);
+    if (said.once === true || performance.now() > until) return;
+    await pause(settled(items) ? WATCH_CALM_MS : WATCH_EVERY_MS);
+  }
+}
+
+export function registerAppliance(group: Command, box: (command: Command) => Command): void {
+  box(group.command('announce').description('mend what a power cut left, and say what is public of this box'))
+    .option('--keep <file>', 'write it here too, for the next start')
+    .action((said: Box & { keep?: string }) => {
+      const places = placesOf(said.stateDir);
+      mend(places);
+      const { phase, site } = announce(places, said.runDir, {
+        version,
+        now: Date.now(),
+        ...(said.keep === undefined ? {} : { keep: said.keep }),
+      });
+      process.stdout.write(`${phase}${site ? ` ${site.id}` : ''}\n`);
+    });
+  group
+    .command('copy')
+    .description('read a mounted stick once, within limits; exit 65 and why for one that is not readable')
+    .argument('<mounted>', 'where the stick is mounted')
+    .argument('<to>', 'folder to copy to')
+    .action((mounted: string, to: string) => {
+      const carried = copyStick(mounted, to);
+      if (carried.kind === 'copied') return;
+      if (carried.kind === 'unreadable') process.stdout.write(`${carried.detail}\n`);
+      process.exitCode = carried.kind === 'unreadable' ? exitCodes.dataErr : exitCodes.unavailable;
+    });
+  group
+    .command('return')
+    .description('write the receipts in the copy back to the stick')
+    .argument('<copy>', 'the copied stick')
+    .argument('<mounted>', 'where the stick is mounted, writable')
+    .action((copy: string, mounted: string) => {
+      process.stdout.write(`${returnReceipts(copy, mounted)}\n`);
+    });
+  box(group.command('returned').description('say that the receipt did not reach the stick')).action(
+    (said: Box) => {
+      writeStickState(said.runDir, {
+        state: 'read',
+        code: 'OK1',
+        detail: 'the receipt could not be written to the stick; plug it in once more to get it',
+        at: Date.now(),
+      });
+    },
+  );
+  box(group.command('watch').description('repeat the self-test while the gateway is set up'))
+    .option('--sys <dir>', 'where the kernel tells of the hardware', '/sys')
+    .option('--disk <dir>', 'a folder on the data partition that may be written here')
+    .option('--once', 'once')
+    .action(watch);
+}
