@@ -1,11 +1,12 @@
 /**
  * What of Anteroom goes into the image: `/usr/lib/anteroom`, made whole in one folder.
  *
- *   node image/tools/payload.ts ARCH OUT [KEY]      ARCH: amd64 | arm64; KEY: public key that signs updates
+ *   node image/tools/payload.ts ARCH OUT [KEY]      ARCH: amd64 | arm64; KEY: public key that signs updates; beside
+ *                                              it provision.pub, whose sticks are taken
  *
  *   bin/node                     the runtime, one file
  *   app/package.json             the version
- *   app/src/main/*.js            one bundle a process; app/src/cli/anteroom.js the command
+ *   app/src/main/*.js            one bundle a process; app/src/cli the command and the screen
  *   app/build/native, build/status   the addon and the page
  *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket
  *
@@ -43,7 +44,7 @@ const kept = {
 };
 
 const processes = ['tunnel', 'sensor', 'broker', 'control', 'audit'].map((name) => `src/main/${name}.ts`);
-const commands = ['src/cli/anteroom.ts', 'src/main/reachability.ts'];
+const commands = ['src/cli/anteroom.ts', 'src/cli/screen.ts', 'src/main/reachability.ts'];
 
 async function bundle(app: string): Promise<void> {
   await build({
@@ -108,6 +109,9 @@ async function main(): Promise<void> {
   if (key !== undefined) {
     copy(key, join(home, 'update.pub'));
     chmodSync(join(home, 'update.pub'), 0o644);
+    const signer = join(home, 'provision-signers/office.pub');
+    copy(join(dirname(key), 'provision.pub'), signer);
+    chmodSync(signer, 0o644);
   }
 }
 

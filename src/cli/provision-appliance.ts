@@ -10,7 +10,7 @@ import type { SelfTestItem } from '../wire/provision-status.ts';
 import { announce } from './provision-announce.ts';
 import { mend } from './provision-apply.ts';
 import { copyStick, returnReceipts } from './provision-carry.ts';
-import { writeSelfTest, writeStickState } from './provision-facts.ts';
+import { writeSelfTest } from './provision-facts.ts';
 import { placesOf, readEnrolled } from './provision-memory.ts';
 import { selfTest } from './provision-selftest.ts';
 
@@ -77,16 +77,6 @@ export function registerAppliance(group: Command, box: (command: Command) => Com
     .action((copy: string, mounted: string) => {
       process.stdout.write(`${returnReceipts(copy, mounted)}\n`);
     });
-  box(group.command('returned').description('say that the receipt did not reach the stick')).action(
-    (said: Box) => {
-      writeStickState(said.runDir, {
-        state: 'read',
-        code: 'OK1',
-        detail: 'the receipt could not be written to the stick; plug it in once more to get it',
-        at: Date.now(),
-      });
-    },
-  );
   box(group.command('watch').description('repeat the self-test while the gateway is set up'))
     .option('--sys <dir>', 'where the kernel tells of the hardware', '/sys')
     .option('--disk <dir>', 'a folder on the data partition that may be written here')

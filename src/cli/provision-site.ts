@@ -112,16 +112,20 @@ const addressServer = [
   'EmitTimezone=no',
 ];
 
-/** What of `nftables.conf` the site decides, in nft's own language; included after the image's values. */
+/** Values of the image's `nftables.conf`. */
+const IMAGE_FILTER = { port: 51820, addresses: ['100.96.0.1/17'] } as const;
+
+/** What of `nftables.conf` the site decides, in nft's own language; included after the image's values. Empty: nothing. */
 function filterValues({ tunnel }: EnrolmentPlan): string {
+  const lines: string[] = [];
+  if (tunnel.port !== IMAGE_FILTER.port) lines.push(`redefine tunnel_port = ${tunnel.port}`);
   const own = tunnel.addresses.filter((prefix) => prefix.includes('.'));
-  const lines = [`redefine tunnel_port = ${tunnel.port}`];
-  if (own.length > 0)
+  if (own.length > 0 && own.join() !== IMAGE_FILTER.addresses.join())
     lines.push(
       `redefine gateway = { ${own.map((prefix) => prefix.split('/')[0] ?? '').join(', ')} }`,
       `redefine peers = { ${own.join(', ')} }`,
     );
-  return `${lines.join('\n')}\n`;
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 export function siteFiles(body: EnrolmentPlan): SiteFile[] {

@@ -117,6 +117,7 @@ interface ApplyCommand extends BoxOptions {
   readonly clock?: 'trusted' | 'floor';
   readonly floor?: number;
   readonly codeStdin?: boolean;
+  readonly hold?: boolean;
   readonly json?: boolean;
 }
 
@@ -124,12 +125,19 @@ async function apply(roots: readonly string[], said: ApplyCommand): Promise<void
   const now = Math.max(Date.now(), said.floor ?? 0);
   const finish = (outcome: Outcome): void => {
     const { code, detail } = outcome;
-    writeStickState(said.runDir, {
-      state: 'read',
-      code,
-      ...(detail === undefined ? {} : { detail: detail.slice(0, 300) }),
-      at: now,
-    });
+    // The receipt is in a copy of the stick: who carries it there says so when it is done.
+    const held = said.hold === true && code === 'OK2';
+    writeStickState(
+      said.runDir,
+      held
+        ? { state: 'checking' }
+        : {
+            state: 'read',
+            code,
+            ...(detail === undefined ? {} : { detail: detail.slice(0, 300) }),
+            at: now,
+          },
+    );
     if (said.json === true) printJson({ ...outcome, ...provisionCodes[code] });
     else process.stdout.write(outcomeText(outcome));
     if (!isRefusal(code)) return;
@@ -297,6 +305,7 @@ export function register(program: Command): void {
     .option('--clock <kind>', 'trusted or floor, in place of looking')
     .option('--floor <ms>', 'no earlier than this is it now: the image’s own date', wholeNumber)
     .option('--code-stdin', 'ask for the one-time code')
+    .option('--hold', 'the folders are copies: say nothing of the receipt until it is on the stick')
     .option('--json', 'as JSON')
     .action(apply);
   box(group.command('refuse').description('say that a stick could not even be mounted'))

@@ -7,6 +7,7 @@
  *   /run/anteroom/provision/   what was announced of the set-up, of the last stick and self-test
  *   the status page            /api/health, at the address that the configuration names
  *   /run/anteroom/data         why the data partition is not there
+ *   …/provision/fault          why the enrolment can't be read
  *
  * Written too: `<screen>/light`, one word for the lamps (`rootfs-overlay/usr/lib/anteroom/lights`).
  */
@@ -133,13 +134,17 @@ async function look(): Promise<ScreenFacts> {
     ...(running ? { devicesSeen: running.devices } : {}),
   });
   const data = readText(join(RUN, 'data'))?.trim();
+  const stopped =
+    data !== undefined && !data.startsWith('data: open')
+      ? data
+      : readText(join(RUN, 'provision', 'fault'))?.trim();
   return {
     now: facts?.now ?? now,
     clock: clockState(),
     ...(facts ? { setup: { facts, steps: provisioningSteps(facts) } } : {}),
     ...(running ? { running } : {}),
     ...(at ? { page: `http://${at.address}:${at.port}/` } : {}),
-    ...(data !== undefined && !data.startsWith('data: open') ? { stopped: data } : {}),
+    ...(stopped === undefined ? {} : { stopped }),
   };
 }
 
