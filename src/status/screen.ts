@@ -37,11 +37,23 @@ export interface ScreenFacts {
   readonly clock: 'authenticated' | 'set' | 'unset';
 }
 
-/** Text from outside, safe for a terminal and one column a character. */
-const plain = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{M}\p{Cs}]/gu, '?').replaceAll(/[^\u0020-\u024f‘’“”–…]/g, '?');
+const typewriter: Readonly<Record<string, string>> = {
+  '‘': "'",
+  '’': "'",
+  '“': '"',
+  '”': '"',
+  '–': '-',
+  '…': '...',
+};
 
-/** Words in lines of at most `width`, at most `limit` of them; what doesn't fit ends in an ellipsis. */
+/** Text from outside, safe for a terminal, one column a character, in what the kernel's own font can show. */
+const plain = (text: string): string =>
+  text
+    .normalize('NFC')
+    .replaceAll(/[‘’“”–…]/g, (c) => typewriter[c] ?? c)
+    .replaceAll(/[^\u0020-\u007e\u00a1-\u00ac\u00ae-\u00ff]/gu, '?');
+
+/** Words in lines of at most `width`, at most `limit` of them; what doesn't fit ends in dots. */
 export function wrap(text: string, width: number, limit: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -57,7 +69,7 @@ export function wrap(text: string, width: number, limit: number): string[] {
   if (line !== '') lines.push(line);
   if (lines.length <= limit) return lines;
   const last = lines[limit - 1] ?? '';
-  return [...lines.slice(0, limit - 1), `${last.slice(0, width - 1)}…`];
+  return [...lines.slice(0, limit - 1), `${last.slice(0, width - 3)}...`];
 }
 
 /** Two rows of modules a line. */
@@ -108,7 +120,7 @@ const levelMarks = { critical: '[STOP]', warning: '[ ! ]', ok: '[ok]' } as const
 
 /** The worst first, in at most `room` lines. */
 function healthLines({ running }: ScreenFacts, width: number, room: number): string[] {
-  if (!running) return wrap('The gateway’s processes say nothing yet.', width, 2);
+  if (!running) return wrap("The gateway's processes say nothing yet.", width, 2);
   const bad = running.health
     .filter(({ level }) => level !== 'ok')
     .toSorted((a, b) => rank[a.level] - rank[b.level] || (a.item < b.item ? -1 : 1));
@@ -161,7 +173,7 @@ export function screenLines(facts: ScreenFacts): string[] {
   const code = said === '' || facts.stopped !== undefined ? undefined : qrCode(said);
   const picture = code ? qrLines(code) : [];
   const width = COLUMNS - (picture[0]?.length ?? 0) - (picture.length > 0 ? 2 : 0);
-  const name = site ? plain(site.name) : 'not set up';
+  const name = site ? plain(site.name) : setup ? 'not set up' : '';
   const right = `${setup ? `${plain(setup.facts.version)}  ` : ''}${minute(now)}`;
   const title = `ANTEROOM  ${name}`.slice(0, COLUMNS - right.length - 2);
   const head = [`${title.padEnd(COLUMNS - right.length)}${right}`, '─'.repeat(COLUMNS)];
@@ -173,12 +185,9 @@ export function screenLines(facts: ScreenFacts): string[] {
     const text = (left[i] ?? '').slice(0, width);
     return piece === undefined ? text : `${text.padEnd(width)}  ${piece}`;
   });
-  const short = (said.split(/[?:]/)[1] ?? '').slice(0, 64);
-  const id = identity === undefined ? `Device ${short}` : `Identity ${identity.split(':')[1] ?? ''}`;
-  const foot = [
-    said === '' ? '' : id,
-    `Clock ${clocks[clock]}${site ? `   Site ${site.id}` : '   The office needs the device code beside, or from the page.'}`,
-  ];
+  const id = identity === undefined ? plain(said) : `Identity ${identity.split(':')[1] ?? ''}`;
+  const more = site ? `Site ${site.id}` : said === '' ? '' : 'Above: the device code, which the office needs';
+  const foot = [id, `Clock ${clocks[clock]}   ${more}`];
   return [...head, ...middle, ...foot].map((line) => line.slice(0, COLUMNS).trimEnd());
 }
 
