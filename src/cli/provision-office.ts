@@ -90,6 +90,7 @@ interface CreateOptions {
   readonly managementMac?: string;
   readonly enclaveMac?: string;
   readonly ntp?: string[];
+  readonly nts?: string[];
   readonly proxy?: string;
   readonly tunnelAddress?: string[];
   readonly endpoint?: string;
@@ -130,6 +131,7 @@ function bodyOf(said: CreateOptions): Omit<EnrolmentSource, 'format' | 'id' | 't
       enclave: port(said.enclave, said.enclaveMac),
     },
     ntp: said.ntp ?? [],
+    nts: said.nts ?? [],
     ...(said.proxy === undefined ? {} : { proxy: said.proxy }),
     tunnel: {
       addresses: said.tunnelAddress ?? ['100.96.0.1/17'],
@@ -418,6 +420,7 @@ export function registerOffice(group: Command): void {
     .option('--management-mac <mac>', 'which port it is')
     .option('--enclave-mac <mac>', 'which port it is')
     .option('--ntp <host>', 'a time server; again for more', again)
+    .option('--nts <host>', 'a time server that proves who it is (NTS); again for more', again)
     .option('--proxy <url>', 'http://host:port to reach the coordinator by')
     .option('--tunnel-address <prefix>', 'of the gateway inside the tunnel; again for more', again)
     .option('--endpoint <host:port>', 'where peers reach it')

@@ -99,7 +99,7 @@ async function resolveName(
 }
 
 async function dns(options: SelfTestOptions): Promise<Finding> {
-  const names = [coordinatorHost(options.plan)?.host, ...options.plan.ntp].filter(
+  const names = [coordinatorHost(options.plan)?.host, ...timeServers(options.plan)].filter(
     (name): name is string => name !== undefined && isIP(name) === 0,
   );
   const [name] = names;
@@ -114,6 +114,9 @@ async function dns(options: SelfTestOptions): Promise<Finding> {
     );
   }
 }
+
+/** Servers of authenticated time answer the plain question too. */
+const timeServers = ({ nts, ntp }: EnrolmentPlan): string[] => [...nts, ...ntp];
 
 /** How far the server's clock is ahead of ours, ms. Undefined for no answer. */
 function askTime(
@@ -155,12 +158,12 @@ async function timeAndUdp(
   ntpPort: number,
 ): Promise<{ time: Finding; udp: Finding }> {
   const { plan, now, timeoutMs = TIMEOUT_MS } = options;
-  if (plan.ntp.length === 0)
+  if (timeServers(plan).length === 0)
     return {
       time: warning('No time server is named.', 'Compare the time here with your own.'),
       udp: off('There is no server to ask.'),
     };
-  for (const server of plan.ntp) {
+  for (const server of timeServers(plan)) {
     const address = await resolveName(server, options).catch(() => undefined);
     const ahead = address === undefined ? undefined : await askTime(address, ntpPort, now, timeoutMs);
     if (ahead === undefined) continue;

@@ -4,7 +4,7 @@
  *
  *   config.json                    what ANTEROOM_CONFIG names; checked by `configSchema` before it is written
  *   network/10-<name>.link|network systemd.link(5) where a port is known by its address, systemd.network(5)
- *   timesyncd.conf                 timesyncd.conf(5)
+ *   time.conf                      time servers, chrony.conf(5)
  *   nftables.nft                   values of the packet filter that differ from the image's, nft(8)
  *   coordinator.json, proxy.env    for what speaks to the coordinator
  *   policy/signers/<n>.pub, policy/initial.bundle
@@ -141,8 +141,11 @@ export function siteFiles(body: EnrolmentPlan): SiteFile[] {
     files.push({ name: `network/10-${name}.network`, content: networkFile(name, plan, role === 'uplink') });
   }
   files.push({
-    name: 'timesyncd.conf',
-    content: `[Time]\nNTP=${body.ntp.join(' ')}\nFallbackNTP=\n`,
+    name: 'time.conf',
+    content: [
+      ...body.nts.map((server) => `server ${server} iburst nts\n`),
+      ...body.ntp.map((server) => `server ${server} iburst\n`),
+    ].join(''),
   });
   files.push({ name: 'nftables.nft', content: filterValues(body) });
   if (body.coordinator)

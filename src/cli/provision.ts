@@ -78,7 +78,7 @@ function modelOf(sys: string): string {
 
 /** A battery clock, or a time server that has answered since the start. */
 const clockIsTrusted = (sys: string): boolean =>
-  existsSync('/run/systemd/timesync/synchronized') || existsSync(join(sys, 'class/rtc/rtc0'));
+  existsSync('/run/anteroom/time/synchronized') || existsSync(join(sys, 'class/rtc/rtc0'));
 
 const hasTpm = (sys: string): boolean => existsSync(join(sys, 'class/tpm/tpm0'));
 

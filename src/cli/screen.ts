@@ -120,9 +120,10 @@ function pageAddress():
   }
 }
 
+/** `/usr/lib/anteroom/time` writes it. */
 function clockState(): ScreenFacts['clock'] {
-  if (readText(join(RUN, 'clock'))?.trim() === 'authenticated') return 'authenticated';
-  return existsSync('/run/systemd/timesync/synchronized') ? 'set' : 'unset';
+  const said = readText(join(RUN, 'time', 'state'))?.trim();
+  return said === 'authenticated' || said === 'set' ? said : 'unset';
 }
 
 async function look(): Promise<ScreenFacts> {

@@ -138,6 +138,8 @@ export const enrolmentBody = z.strictObject({
   interfaces: z.strictObject({ uplink: port802, management: port802, enclave: port802 }),
   /** Time servers. */
   ntp: z.array(host).max(8),
+  /** Time servers that prove who they are (NTS, RFC 8915); as long as one answers, the others aren't believed. */
+  nts: z.array(host).max(8).default([]),
   proxy: z
     .string()
     .max(512)

@@ -45,7 +45,11 @@ await t.test('addresses, routes and name servers come from the uplink alone', (t
   t.notMatch(enclave, /^(?:Gateway|DNS)=/m, 'not even where the stick says so');
   t.match(enclave, /^LinkLocalAddressing=no$/m);
   t.match(enclave, /^IPv6AcceptRA=no$/m);
-  t.equal(all.get('timesyncd.conf'), '[Time]\nNTP=ntp.example 192.0.2.123\nFallbackNTP=\n');
+  t.equal(all.get('time.conf'), 'server ntp.example iburst\nserver 192.0.2.123 iburst\n');
+  t.equal(
+    files({ ...source, ntp: [], nts: ['nts.example'] }).get('time.conf'),
+    'server nts.example iburst nts\n',
+  );
   t.end();
 });
 
@@ -89,7 +93,7 @@ await t.test('the packet filter hears of values that are not the image’s', (t)
 
 /** Every line that the files may have. */
 const known =
-  /^(?:|\[(?:Match|Network|Link|DHCPv4|DHCPServer|Time)\]|(?:Name|PermanentMACAddress|LLMNR|MulticastDNS|LinkLocalAddressing|IPv6AcceptRA|DHCP|DHCPServer|Address|Gateway|DNS|Use(?:Routes|Gateway|DNS|NTP)|RequiredForOnline|PoolOffset|PoolSize|DefaultLeaseTimeSec|MaxLeaseTimeSec|Emit[A-Za-z0-9]+|NTP|FallbackNTP)=[A-Za-z0-9.:/ -]*|redefine (?:tunnel_port|gateway|peers) = [0-9a-f.:/{} ,]+|HTTPS_PROXY=http:\/\/[A-Za-z0-9.:[\]-]+|https_proxy=http:\/\/[A-Za-z0-9.:[\]-]+)$/;
+  /^(?:|\[(?:Match|Network|Link|DHCPv4|DHCPServer)\]|(?:Name|PermanentMACAddress|LLMNR|MulticastDNS|LinkLocalAddressing|IPv6AcceptRA|DHCP|DHCPServer|Address|Gateway|DNS|Use(?:Routes|Gateway|DNS|NTP)|RequiredForOnline|PoolOffset|PoolSize|DefaultLeaseTimeSec|MaxLeaseTimeSec|Emit[A-Za-z0-9]+|NTP)=[A-Za-z0-9.:/ -]*|server [A-Za-z0-9.:-]+ iburst(?: nts)?|redefine (?:tunnel_port|gateway|peers) = [0-9a-f.:/{} ,]+|HTTPS_PROXY=http:\/\/[A-Za-z0-9.:[\]-]+|https_proxy=http:\/\/[A-Za-z0-9.:[\]-]+)$/;
 const nasty = fc.oneof(
   fc.string(),
   fc.string({ unit: 'binary' }),
@@ -126,7 +130,7 @@ const nasty = fc.oneof(
 await t.test('whatever a stick says, a line of a file is one of ours or there is no file', (t) => {
   let taken = 0;
   fc.assert(
-    fc.property(nasty, fc.integer({ min: 0, max: 8 }), (text, place) => {
+    fc.property(nasty, fc.integer({ min: 0, max: 9 }), (text, place) => {
       const { uplink } = source.interfaces;
       const change = (part: object): object => ({
         ...source,
@@ -140,6 +144,7 @@ await t.test('whatever a stick says, a line of a file is one of ours or there is
         () => change({ addressing: { ...addressing, dns: [text] } }),
         () => change({ addressing: { ...addressing, method: text } }),
         () => ({ ...source, ntp: [text] }),
+        () => ({ ...source, nts: [text] }),
         () => ({ ...source, proxy: text }),
         () => ({ ...source, tunnel: { addresses: [text] } }),
         () => change({ [text]: true }),

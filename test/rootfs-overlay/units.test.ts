@@ -8,7 +8,7 @@ import t from 'tap';
 const overlay = fileURLToPath(new URL('../../rootfs-overlay/', import.meta.url));
 const read = (name: string): string => readFileSync(join(overlay, name), 'utf8');
 const folder = 'usr/lib/systemd/system';
-const setUp = ['ports', 'site', 'stick', 'enrol', 'setup', 'selftest', 'screen', 'lights'];
+const setUp = ['ports', 'site', 'stick', 'enrol', 'setup', 'selftest', 'screen', 'lights', 'time'];
 const settings = (text: string, key: string): string[] =>
   [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value = '']) => value);
 /** What the payload and Debian bring. */
@@ -41,7 +41,8 @@ await t.test('users and the folders they own exist', (t) => {
   );
   for (const name of setUp) {
     const text = read(`${folder}/anteroom-${name}.service`);
-    for (const user of settings(text, 'User')) t.ok(users.has(user), `${name}: ${user}`);
+    for (const user of settings(text, 'User'))
+      t.ok(users.has(user) || user === '_chrony', `${name}: ${user}`);
   }
   for (const [, user = '', group = ''] of read('usr/lib/tmpfiles.d/anteroom.conf').matchAll(
     /^d \S+ +\d+ (\S+) +(\S+) /gm,
@@ -76,7 +77,7 @@ await t.test('each may do only what its work is', (t) => {
     t.match(text, /^MemoryMax=\d+M$/m, `${name} has a limit of memory`);
     t.match(text, /^SystemCallFilter=@system-service/m);
   }
-  for (const name of ['stick', 'enrol', 'lights'])
+  for (const name of ['stick', 'enrol', 'lights', 'time'])
     t.match(read(`${folder}/anteroom-${name}.service`), /^PrivateNetwork=yes$/m, `${name} has no network`);
   t.match(read(`${folder}/anteroom-stick.service`), /^PrivateMounts=yes$/m, 'nobody else sees the stick');
   t.match(read('usr/lib/anteroom/stick'), /nosuid,nodev,noexec/);
@@ -135,7 +136,7 @@ await t.test('a stick is looked at on a USB bus alone', (t) => {
 });
 
 await t.test('the shells understand the scripts', (t) => {
-  for (const name of ['ports', 'site', 'stick', 'lights', 'data', 'stopped']) {
+  for (const name of ['ports', 'site', 'stick', 'lights', 'time', 'data', 'stopped']) {
     const run = spawnSync('sh', ['-n', join(overlay, 'usr/lib/anteroom', name)], { encoding: 'utf8' });
     t.equal(run.status, 0, `${name}: ${run.stderr}`);
   }
