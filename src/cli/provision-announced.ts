@@ -5,11 +5,12 @@
  *   box.json       phase, device code, site, identity
  *   stick.json     what was said of the last stick
  *   selftest.json  the last self-test
+ *   ../time/state  how good the clock is (`rootfs-overlay/usr/lib/anteroom/time`)
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
-import type { ProvisionFacts } from '../wire/provision-status.ts';
+import { clockState, provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
+import type { ClockState, ProvisionFacts } from '../wire/provision-status.ts';
 import { readBounded } from './durable-file.ts';
 
 const MAX_BYTES = 64 * 1024;
@@ -40,6 +41,14 @@ export const announcement = provisionFacts
     floor: z.number().int().nonnegative(),
   });
 
+/** `unset` where nobody has said. `run` is the set-up's folder. */
+export function readClock(run: string): ClockState {
+  const read = readBounded(join(run, '../time/state'), 64);
+  return read.kind === 'bytes'
+    ? (clockState.safeParse(read.bytes.toString('utf8').trim()).data ?? 'unset')
+    : 'unset';
+}
+
 /** Undefined before anything was announced. */
 export function readAnnounced(
   run: string,
@@ -53,6 +62,7 @@ export function readAnnounced(
     stick: readJson(join(run, 'stick.json'), stickState) ?? { state: 'none' },
     selfTest: readJson(join(run, 'selftest.json'), z.array(selfTestItem)) ?? [],
     ...(devicesSeen === undefined ? {} : { devicesSeen }),
+    clock: readClock(run),
     now: Math.max(now, floor),
   });
 }

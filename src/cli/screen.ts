@@ -24,7 +24,7 @@ import { healthSummary } from '../wire/health.ts';
 import type { HealthSummary } from '../wire/health.ts';
 import { isRefusal } from '../wire/provision-code.ts';
 import { replaceFile } from './durable-file.ts';
-import { readAnnounced } from './provision-announced.ts';
+import { readAnnounced, readClock } from './provision-announced.ts';
 import { DEFAULT_MANAGEMENT } from './provision-site.ts';
 
 const RUN = '/run/anteroom';
@@ -120,12 +120,6 @@ function pageAddress():
   }
 }
 
-/** `/usr/lib/anteroom/time` writes it. */
-function clockState(): ScreenFacts['clock'] {
-  const said = readText(join(RUN, 'time', 'state'))?.trim();
-  return said === 'authenticated' || said === 'set' ? said : 'unset';
-}
-
 async function look(): Promise<ScreenFacts> {
   const now = Date.now();
   const at = pageAddress();
@@ -141,7 +135,7 @@ async function look(): Promise<ScreenFacts> {
       : readText(join(RUN, 'provision', 'fault'))?.trim();
   return {
     now: facts?.now ?? now,
-    clock: clockState(),
+    clock: readClock(join(RUN, 'provision')),
     ...(facts ? { setup: { facts, steps: provisioningSteps(facts) } } : {}),
     ...(running ? { running } : {}),
     ...(at ? { page: `http://${at.address}:${at.port}/` } : {}),

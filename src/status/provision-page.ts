@@ -17,7 +17,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { identityText } from '../wire/provision-status.ts';
-import type { ProvisionFacts, SelfTestItem, Step } from '../wire/provision-status.ts';
+import type { ClockState, ProvisionFacts, SelfTestItem, Step } from '../wire/provision-status.ts';
 import { qrCode, qrSvg } from './qr.ts';
 
 export interface ProvisionPageOptions {
@@ -128,12 +128,18 @@ const testRows = (items: readonly SelfTestItem[]): string =>
 const definition = (rows: readonly (readonly [string, string | undefined])[]): string =>
   `<dl>${rows.map(([name, value]) => (value === undefined ? '' : `<dt>${name}</dt><dd>${escape(value)}</dd>`)).join('')}</dl>`;
 
+const clocks: Readonly<Record<ClockState, string>> = {
+  authenticated: 'from a server that proved who it is',
+  set: 'from a server that did not prove who it is',
+  unset: 'not set since the start',
+};
+
 const about = (facts: ProvisionFacts): string =>
   definition([
     ['Site', facts.site && `${facts.site.name} (${facts.site.id})`],
     ['Device code', facts.device],
     ['Software', facts.version],
-    ['Time here', minute(facts.now)],
+    ['Time here', `${minute(facts.now)}${facts.clock === undefined ? '' : `, ${clocks[facts.clock]}`}`],
     ['Contact', facts.contact],
   ]);
 

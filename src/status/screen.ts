@@ -12,7 +12,7 @@
 import type { HealthItem } from '../wire/health.ts';
 import { isRefusal, provisionCodes } from '../wire/provision-code.ts';
 import { identityText } from '../wire/provision-status.ts';
-import type { ProvisionFacts, Step } from '../wire/provision-status.ts';
+import type { ClockState, ProvisionFacts, Step } from '../wire/provision-status.ts';
 import { qrCode } from './qr.ts';
 import type { QrCode } from './qr.ts';
 
@@ -34,7 +34,7 @@ export interface ScreenFacts {
   readonly page?: string;
   /** Why the gateway can't run at all. */
   readonly stopped?: string;
-  readonly clock: 'authenticated' | 'set' | 'unset';
+  readonly clock: ClockState;
 }
 
 const typewriter: Readonly<Record<string, string>> = {

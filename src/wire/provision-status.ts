@@ -44,6 +44,9 @@ export type SelfTestItem = z.infer<typeof selfTestItem>;
 export const provisionPhase = z.enum(['new', 'enrolled', 'leaving', 'reset', 'decommissioned']);
 export type ProvisionPhase = z.infer<typeof provisionPhase>;
 
+export const clockState = z.enum(['authenticated', 'set', 'unset']);
+export type ClockState = z.infer<typeof clockState>;
+
 export const provisionFacts = z.strictObject({
   phase: provisionPhase,
   /** `anteroom-device:…`. */
@@ -59,6 +62,8 @@ export const provisionFacts = z.strictObject({
   selfTest: z.array(selfTestItem).max(selfTestIds.length),
   /** Devices behind the enclave port, as far as the sensor has said. */
   devicesSeen: z.number().int().nonnegative().optional(),
+  /** Whether the clock was set since the start, and by a server that proved who it is. */
+  clock: clockState.optional(),
   /** The box's own time. */
   now: z.number().int().nonnegative(),
 });

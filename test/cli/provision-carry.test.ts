@@ -91,5 +91,9 @@ void t.test('what is public is read without the memory, and holds no secret', as
   for (const name of ['keys/identity.key', 'keys/tunnel.key'])
     t.notOk(said.includes(readFileSync(join(places.site, name), 'utf8').trim()), name);
   t.notOk(said.includes(readFileSync(places.deviceKey, 'utf8').trim()));
+  t.equal(facts?.clock, 'unset', 'nobody has said how good the clock is');
+  mkdirSync(join(run, '../time'));
+  writeFileSync(join(run, '../time/state'), 'authenticated\n');
+  t.equal(readAnnounced(run, { now: NOW })?.clock, 'authenticated');
   t.equal(readAnnounced(run, { now: 0 })?.now, NOW, 'no earlier than the time the box has seen');
 });
