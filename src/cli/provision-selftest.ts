@@ -148,7 +148,9 @@ function askTime(
       const received = now();
       finish((seconds + fraction) * 1000 - (sent + received) / 2);
     });
-    socket.connect(port, address, () => socket.send(request));
+    // A callback given to `connect` would be called for a failure too, such as no route; that is an error here.
+    socket.once('connect', () => socket.send(request));
+    socket.connect(port, address);
   });
 }
 

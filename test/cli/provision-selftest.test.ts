@@ -86,3 +86,25 @@ void t.test('what answers is good, what does not says what to do', async (t) => 
   await once(server, 'close');
   t.match(await test(), { ...expected, time: 'warning', udp: 'failed', coordinator: 'warning', tpm: 'ok' });
 });
+
+void t.test('a network that is not there is an answer', async (t) => {
+  const state = mkdtempSync(join(tmpdir(), 'anteroom-selftest-'));
+  t.teardown(() => rmSync(state, { recursive: true, force: true }));
+  const key = newKey().signer.text;
+  const port = { addressing: { method: 'dhcp' } };
+  const plan = enrolmentPlan.parse({
+    format: 1,
+    id: '0'.repeat(32),
+    interfaces: { uplink: port, management: port, enclave: port },
+    // A multicast address of an interface that isn't there (RFC 4291): the kernel refuses it at once.
+    ntp: ['ff02::1'],
+    tunnel: { addresses: ['100.96.0.1/17'] },
+    policySigners: [key],
+    contact: 'x',
+  });
+  const items = await selfTest({ plan, state, sys: state, now: Date.now, timeoutMs: 200 });
+  t.match(
+    items.find(({ id }) => id === 'udp'),
+    { level: 'failed', text: 'No answer by UDP.' },
+  );
+});
