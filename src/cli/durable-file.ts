@@ -10,11 +10,9 @@ import {
   closeSync,
   constants,
   fchmodSync,
-  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
-  readSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -22,6 +20,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+
+export { readBounded } from '../platform/bounded-file.ts';
+export type { BoundedRead } from '../platform/bounded-file.ts';
 
 export function syncFolder(folder: string): void {
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -53,43 +54,6 @@ export function replaceFile(file: string, content: string | Uint8Array, mode: nu
   writeNew(beside, content, mode);
   renameSync(beside, file);
   syncFolder(dirname(file));
-}
-
-export type BoundedRead =
-  | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  | { readonly kind: 'missing' }
-  | { readonly kind: 'unreadable'; readonly detail: string };
-
-/** A regular file of at most `max` bytes, read once. Never follows a link, never throws. */
-export function readBounded(file: string, max: number): BoundedRead {
-  let fd: number;
-  try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'error';
-    return code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unreadable', detail: code };
-  }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return { kind: 'unreadable', detail: 'not a file' };
-    if (stat.size > max) return { kind: 'unreadable', detail: `longer than ${max} bytes` };
-    const bytes = Buffer.alloc(stat.size + 1);
-    let length = 0;
-    for (;;) {
-      const got = readSync(fd, bytes, length, bytes.length - length, null);
-      length += got;
-      if (got === 0 || length === bytes.length) break;
-    }
-    if (length !== stat.size) return { kind: 'unreadable', detail: 'its length changed' };
-    return { kind: 'bytes', bytes: bytes.subarray(0, length) };
-  } catch (error) {
-    return {
-      kind: 'unreadable',
-      detail: error instanceof Error && 'code' in error ? String(error.code) : 'error',
-    };
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Overwrite and unlink one file; a link is unlinked alone. Nothing where there is none. */

@@ -1,7 +1,7 @@
-/** Says what is public of this box, for those who may not read its memory (`provision-announced.ts`). */
+/** Says what is public of this box, for those who may not read its memory (`platform/announced.ts`). */
 import type { ProvisionFacts } from '../wire/provision-status.ts';
 import { replaceFile } from './durable-file.ts';
-import { announcement } from './provision-announced.ts';
+import { announcement } from '../platform/announced.ts';
 import { gatherFacts, writeJson } from './provision-facts.ts';
 import { readMemory } from './provision-memory.ts';
 import type { Places } from './provision-memory.ts';

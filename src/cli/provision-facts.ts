@@ -16,7 +16,7 @@ import { RECEIPT_MAGIC, receiptContent } from '../wire/provision.ts';
 import { selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ProvisionFacts, SelfTestItem, StickState } from '../wire/provision-status.ts';
 import { readBounded, replaceFile } from './durable-file.ts';
-import { readJson } from './provision-announced.ts';
+import { readJson } from '../platform/announced.ts';
 import { deviceCodeOf, openDeviceKey, phaseOf, readEnrolled, readMemory } from './provision-memory.ts';
 import type { Places } from './provision-memory.ts';
 

@@ -23,7 +23,7 @@ import { isRefusal, provisionCode, provisionCodes } from '../wire/provision-code
 import type { ProvisionFacts, Step } from '../wire/provision-status.ts';
 import { fetchOverview, plain, printJson } from './console.ts';
 import { readBounded, replaceFile, writeNew } from './durable-file.ts';
-import { readAnnounced } from './provision-announced.ts';
+import { readAnnounced } from '../platform/announced.ts';
 import { registerAppliance } from './provision-appliance.ts';
 import { applySticks, mend } from './provision-apply.ts';
 import type { Outcome } from './provision-apply.ts';

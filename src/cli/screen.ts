@@ -24,7 +24,7 @@ import { healthSummary } from '../wire/health.ts';
 import type { HealthSummary } from '../wire/health.ts';
 import { isRefusal } from '../wire/provision-code.ts';
 import { replaceFile } from './durable-file.ts';
-import { readAnnounced, readClock } from './provision-announced.ts';
+import { readAnnounced, readClock } from '../platform/announced.ts';
 import { DEFAULT_MANAGEMENT } from './provision-site.ts';
 
 const RUN = '/run/anteroom';

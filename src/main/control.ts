@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readAnnounced } from '../cli/provision-announced.ts';
+import { readAnnounced } from '../platform/announced.ts';
 import { Control } from '../control/control.ts';
 import type { Ports } from '../control/ports.ts';
 import { provisioningSteps } from '../control/provisioning.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFil
 import { join } from 'node:path';
 import t from 'tap';
 import { announce } from '../../src/cli/provision-announce.ts';
-import { readAnnounced } from '../../src/cli/provision-announced.ts';
+import { readAnnounced } from '../../src/platform/announced.ts';
 import { copyStick, receiptsToReturn, returnReceipts } from '../../src/cli/provision-carry.ts';
 import { writeSelfTest, writeStickState } from '../../src/cli/provision-facts.ts';
 import { deviceCodeOf, openDeviceKey, placesOf } from '../../src/cli/provision-memory.ts';

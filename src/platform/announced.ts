@@ -1,6 +1,6 @@
 /**
- * What anybody on the box may know of its set-up, as it lies in `/run/anteroom/provision`. `provision-announce.ts` and
- * `provision-facts.ts` write it; the technician's page, the screen and the status page read it without any privilege.
+ * What anybody on the box may know of its set-up, as it lies in `/run/anteroom/provision`. `cli/provision-announce.ts` and
+ * `cli/provision-facts.ts` write it; the technician's page, the screen and the status page read it without any privilege.
  *
  *   box.json       phase, device code, site, identity
  *   stick.json     what was said of the last stick
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { clockState, provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ClockState, ProvisionFacts } from '../wire/provision-status.ts';
-import { readBounded } from './durable-file.ts';
+import { readBounded } from './bounded-file.ts';
 
 const MAX_BYTES = 64 * 1024;
 
