@@ -87,6 +87,7 @@ void t.test('over a link', async (t) => {
       id: '0'.repeat(32),
       interfaces: {},
       ntp: [],
+      nts: [],
       tunnel: { addresses: [] },
       policySigners: [key],
       contact: 'x',
