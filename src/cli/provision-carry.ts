@@ -14,6 +14,9 @@ export type Carried =
   | { readonly kind: 'empty' }
   | { readonly kind: 'unreadable'; readonly detail: string };
 
+/** What a gateway wrote: of an enrolment, and of its end. */
+const RECEIPT = /^(?:receipt|farewell)-[0-9a-f]{32}$/;
+
 /** Copy what may be ours; nothing is written for a stick that isn't. `to` is made. */
 export function copyStick(from: string, to: string): Carried {
   const reading = readStick(from);
@@ -23,10 +26,13 @@ export function copyStick(from: string, to: string): Carried {
   for (const { name, bytes } of reading.answers) writeNew(join(folder, name), bytes, 0o644);
   if (reading.head) writeNew(join(folder, HEAD_FILE), reading.head, 0o644);
   if (reading.body) writeNew(join(folder, BODY_FILE), reading.body, 0o644);
+  // With the receipt that is there already, so that nothing is written where nothing has to be.
+  for (const name of readdirSync(join(from, STICK_FOLDER)).filter((each) => RECEIPT.test(each))) {
+    const read = readBounded(join(from, STICK_FOLDER, name), MAX_HEAD_BYTES);
+    if (read.kind === 'bytes') writeNew(join(folder, name), read.bytes, 0o644);
+  }
   return { kind: 'copied' };
 }
-
-const RECEIPT = /^receipt-[0-9a-f]{32}$/;
 
 /** Names of receipts that the copy has and the stick has not. */
 export function receiptsToReturn(copy: string, stick: string): string[] {

@@ -126,7 +126,7 @@ async function apply(roots: readonly string[], said: ApplyCommand): Promise<void
   const finish = (outcome: Outcome): void => {
     const { code, detail } = outcome;
     // The receipt is in a copy of the stick: who carries it there says so when it is done.
-    const held = said.hold === true && code === 'OK2';
+    const held = said.hold === true && (code === 'OK2' || code === 'OK5');
     writeStickState(
       said.runDir,
       held

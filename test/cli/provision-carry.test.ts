@@ -27,6 +27,9 @@ void t.test('the copy is taken, and the receipt goes back to the stick', async (
   t.equal(returnReceipts(copy, root), 1);
   t.same(readFileSync(join(root, 'anteroom', receipt)), readFileSync(join(c.state(), 'site/receipt')));
   t.equal(returnReceipts(copy, root), 0, 'it is there');
+  const again = join(c.folder, 'again');
+  copyStick(root, again);
+  t.match(await c.apply([again]), { code: 'OK4' }, 'the same stick again: nothing to do');
 });
 
 void t.test('a stick that changes after it was read gains nothing', async (t) => {

@@ -74,7 +74,9 @@ void t.test('the hand-over sheet prints as one page', { timeout: 120_000 }, (t) 
     id,
     level: 'failed' as const,
     text: 'Something of this row is not as it should be.',
-    ...(i % 2 === 0 ? { action: 'Do what is written here, in a sentence of the usual length for a row.' } : {}),
+    ...(i % 2 === 0
+      ? { action: 'Do what is written here, in a sentence of the usual length for a row.' }
+      : {}),
   }));
   const enrolled: ProvisionFacts = {
     ...facts,
