@@ -21,6 +21,7 @@ import { Findings } from './findings/findings.ts';
 import { LinkWatch } from './findings/link.ts';
 import { ScanWatch } from './findings/scan.ts';
 import type { Prober } from './findings/scan.ts';
+import { LOOKED, Units } from './findings/unit.ts';
 import { weaknesses } from './findings/weak.ts';
 import type { Flow, Side } from './flow.ts';
 import { isPrivate, isUnicast, NO_MAC, printAddress } from './frame.ts';
@@ -28,8 +29,8 @@ import type { Frame } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
 import type { Reading } from './identify.ts';
 
-/** Packets of one side whose content is looked at. */
-const LOOKED = 64;
+/** Datagrams of one side whose content is looked at. */
+const DATAGRAMS = 64;
 const SWEEP_MS = 10_000;
 const DHCP_SERVER = 67;
 /** Ports from which on a port without a known protocol, or any at all, is another each time. */
@@ -78,6 +79,7 @@ export class Behaviour {
   readonly #scan: ScanWatch;
   readonly #link: LinkWatch;
   readonly #lookAt = new Look((side, charge) => this.#against(side, charge));
+  readonly #units = new Units();
   #at = 0;
   #sweptAt = -Infinity;
 
@@ -103,10 +105,19 @@ export class Behaviour {
   frame(frame: Frame, flow: Flow<Reading> | undefined, at: number): void {
     if (frame.arp !== 'none') this.#arp(frame, at);
     else if (frame.transport === 'udp' && frame.sourcePort === DHCP_SERVER) this.#link.dhcp(frame, at);
-    if (flow === undefined || frame.payloadEnd === frame.payloadStart || flow.looked[flow.from] >= LOOKED)
-      return;
+    if (flow?.transport !== 'udp' || frame.payloadEnd === frame.payloadStart) return;
+    if (flow.looked[flow.from] >= DATAGRAMS) return;
     flow.looked[flow.from]++;
-    this.#look(flow, frame, at);
+    const payload = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
+    this.#look(flow, flow.from, payload, cleartextDatagramRules, at);
+  }
+
+  /** In-order bytes of a TCP flow. */
+  chunk(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
+    const protocol = flow.protocol ?? UNKNOWN;
+    const rules = tcpRules.get(protocol);
+    if (rules === undefined || !wantsMore(flow, from, protocol)) return;
+    this.#units.push(flow, from, chunk, protocol, (unit) => this.#look(flow, from, unit, rules, at));
   }
 
   /** What the stage tells of a flow; `protocol`: what it speaks. */
@@ -157,16 +168,13 @@ export class Behaviour {
     return { host: this.#hosts.at(clientMac, client), address: client, mac: clientMac };
   }
 
-  #look(flow: Flow<Reading>, frame: Frame, at: number): void {
-    const { protocol } = flow;
-    const rules = flow.transport === 'udp' ? cleartextDatagramRules : tcpRules.get(protocol ?? UNKNOWN);
-    if (rules === undefined) return;
+  #look(flow: Flow<Reading>, from: Side, bytes: Uint8Array, rules: readonly ContentRule[], at: number): void {
     this.#at = at;
     const look = this.#lookAt;
     look.flow = flow;
-    look.from = flow.from;
-    look.bytes = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
-    look.protocol = protocol;
+    look.from = from;
+    look.bytes = bytes;
+    look.protocol = flow.protocol;
     for (const rule of rules) rule(look);
   }
 
@@ -188,7 +196,7 @@ export class Behaviour {
 
   /** There are rules that haven't looked at enough of a direction. */
   wants(flow: Flow<Reading>, from: Side): boolean {
-    if (flow.looked[from] >= LOOKED) return false;
+    if (flow.looked[from] >= LOOKED || flow.skip[from] === Infinity) return false;
     const protocol = flow.protocol ?? UNKNOWN;
     return tcpRules.has(protocol) && wantsMore(flow, from, protocol);
   }

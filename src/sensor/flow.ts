@@ -51,8 +51,12 @@ export class Flow<Reading> {
   protocol: string | undefined;
   /** What the reader of the content keeps here. */
   reading: Reading | undefined;
-  /** Packets whose content was looked at for `findings/`, of each side, and what is noted of it (`findings/content.ts`). */
+  /**
+   * Bytes that were looked at for `findings/`, of each side (of a UDP flow, packets), how many more belong to a unit that
+   * was, and what is noted of it (`findings/unit.ts`, `content.ts`).
+   */
   readonly looked: [number, number] = [0, 0];
+  readonly skip: [number, number] = [0, 0];
   mark = 0;
 
   constructor(frame: Frame) {
@@ -73,6 +77,8 @@ export class Flow<Reading> {
 export interface FlowListener<Reading> {
   /** In-order bytes of a TCP direction; `chunk` is valid only during the call. True when that was enough. */
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean;
+  /** The same bytes for others than the reader of the content, for as long as they want more. */
+  chunk?(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void;
   /** A TCP direction won't be looked at any further. */
   ended(flow: Flow<Reading>, from: Side, why: DirectionEnd): void;
   /** Others than the reader of the content want more of a direction. */
@@ -240,6 +246,7 @@ export class FlowTable<Reading> {
   #data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
     if (flow.directions[from].ended === undefined && this.#listener.data(flow, from, chunk, at))
       this.#end(flow, from, 'enough');
+    this.#listener.chunk?.(flow, from, chunk, at);
   }
 
   #release(flow: Flow<Reading>, from: Side): void {

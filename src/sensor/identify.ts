@@ -92,7 +92,7 @@ export interface Reading {
 }
 
 /** Who else reads flows. */
-export type Others = Required<Pick<FlowListener<Reading>, 'wants'>>;
+export type Others = Required<Pick<FlowListener<Reading>, 'chunk' | 'wants'>>;
 
 export class Identifier implements FlowListener<Reading> {
   readonly #hosts: HostTable;
@@ -104,6 +104,10 @@ export class Identifier implements FlowListener<Reading> {
     this.#hosts = hosts;
     this.#weird = weird;
     this.#others = others;
+  }
+
+  chunk(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
+    this.#others?.chunk(flow, from, chunk, at);
   }
 
   wants(flow: Flow<Reading>, from: Side): boolean {

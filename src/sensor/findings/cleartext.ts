@@ -35,10 +35,13 @@ const commands: ContentRule = (look) => {
     said(look, look.protocol === 'ftp' ? 'ftp' : 'user-pass', 'a password in clear by a PASS command');
 };
 
+/** Bytes that are searched for words. */
+const HEADERS = 4096;
+
 const telnet: ContentRule = (look) => {
   const { bytes, from } = look;
   if (from === server(look)) {
-    const prompt = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 512)).toString(
+    const prompt = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEADERS)).toString(
       'latin1',
     );
     if (/pass(word|code) ?:/i.test(prompt)) look.set(mark.asked);
@@ -46,7 +49,6 @@ const telnet: ContentRule = (look) => {
     said(look, 'telnet', 'a password was asked for and typed over telnet');
 };
 
-const HEADERS = 4096;
 const http: ContentRule = (look) => {
   const { bytes, from } = look;
   const first = bytes[0] ?? 0;

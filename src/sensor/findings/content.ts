@@ -1,6 +1,6 @@
 /**
- * One packet's content as the rules on it get it, and the bits that they keep of a flow. Rules look at single packets,
- * not at a reassembled stream: what they look for is the beginning of a message, and messages begin where packets do.
+ * One unit of content as the rules on it get it, a datagram or a message of a stream (`unit.ts`), and the bits that they
+ * keep of a flow.
  *
  * Whatever a rule matches, its evidence is words of its own: no byte of the packet is ever in it.
  */
