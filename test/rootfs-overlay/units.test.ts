@@ -136,7 +136,7 @@ await t.test('a stick is looked at on a USB bus alone', (t) => {
 });
 
 await t.test('the shells understand the scripts', (t) => {
-  for (const name of ['ports', 'site', 'stick', 'lights', 'time', 'data', 'stopped']) {
+  for (const name of ['ports', 'site', 'stick', 'enrol', 'lights', 'time', 'data', 'stopped']) {
     const run = spawnSync('sh', ['-n', join(overlay, 'usr/lib/anteroom', name)], { encoding: 'utf8' });
     t.equal(run.status, 0, `${name}: ${run.stderr}`);
   }
