@@ -12,7 +12,9 @@ const goals: readonly (readonly [string, number, number])[] = [
   ['network vendor', 0.98, 0.98],
   ['network model', 0.98, 0.98],
   ['network version', 0.98, 0.98],
-  ['things class', 0.98, 0.98],
+  // Two kinds of thing, of which the one on the wire is another and the other says nothing (`truth.ts`).
+  ['things class', 0.87, 0.87],
+  ['things type', 0.98, 0.93],
   ['things vendor', 0.98, 0.93],
   ['things model', 0.98, 0.98],
 ];

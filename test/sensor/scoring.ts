@@ -76,6 +76,15 @@ export async function score(): Promise<Score> {
       if (said !== undefined && wanted.test(said)) count(group, name, 'right');
       else miss(name, said);
     }
+    // A type of the public set: maker and model, or maker and class where there is no model.
+    if (group === 'things') {
+      const of = (attribute: Attribute): string | undefined => identity?.attributes[attribute]?.value;
+      const maker = of('vendor');
+      const [what, wanted] = truth.model ? [of('model'), truth.model] : [of('class'), truth.class];
+      const right = truth.vendor?.test(maker ?? '') === true && wanted?.test(what ?? '') === true;
+      if (right) count(group, 'type', 'right');
+      else miss('type', maker === undefined || what === undefined ? undefined : `${maker} ${what}`);
+    }
     if (truth.serves === undefined) return;
     const found = host?.serviceRows().some((s) => s.protocol === truth.serves) === true;
     if (found) count(group, 'protocol', 'right');

@@ -97,16 +97,16 @@ const things: readonly (readonly [string, string, RegExp, RegExp, RegExp?])[] = 
   ['EdimaxCam2', '74:da:38:80:79:fc', /^Edimax$/, /camera/],
   ['EdimaxPlug2101W', '74:da:38:23:22:7b', /^Edimax$/, /plug/],
   ['EdnetCam2', '3c:49:37:03:17:f0', /^Ednet$/, /camera/],
-  // The plug has no card: what is on the wire is the access point that it belongs to.
-  ['HomeMaticPlug', '00:1a:22:05:c4:2e', /^eQ-3$/, /plug|gateway/, /Homematic/],
+  // The plug has no card: on the wire is the access point that it belongs to, and the sensor says that. Counted as wrong.
+  ['HomeMaticPlug', '00:1a:22:05:c4:2e', /^eQ-3$/, /plug/, /Homematic/],
   ['HueSwitch', '00:17:88:24:76:ff', /^Signify$/, /lighting/, /Hue/],
   ['MAXGateway', '00:1a:22:03:cb:be', /^eQ-3$/, /gateway/, /MAX/],
   ['TP-LinkPlugHS100', '50:c7:bf:00:fc:a3', /^TP-Link$/, /plug/, /HS100/],
   ['WeMoInsightSwitch', '94:10:3e:41:c2:05', /^Belkin$/, /plug/, /Insight/],
   ['WeMoLink', '94:10:3e:cd:37:65', /^Belkin$/, /lighting/, /Link/],
   ['WeMoSwitch2', '94:10:3e:34:0c:b5', /^Belkin$/, /plug/, /Switch|Socket/],
-  // It sends nothing but DHCP and ARP under its module's default name: a thing is all that can be said.
-  ['iKettle2', '5c:cf:7f:06:d9:02', /Smarter/, /kettle|IoT device/],
+  // It sends nothing but DHCP and ARP under its module's default name: the sensor says "IoT device". Counted as wrong.
+  ['iKettle2', '5c:cf:7f:06:d9:02', /Smarter/, /kettle/],
 ];
 
 const lan: readonly (readonly [RegExp, string, RegExp, RegExp, RegExp?, RegExp?])[] = [
