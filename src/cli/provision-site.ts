@@ -110,6 +110,7 @@ const addressServer = [
   'EmitLPR=no',
   'EmitRouter=no',
   'EmitTimezone=no',
+  'PersistLeases=no',
 ];
 
 /** Values of the image's `nftables.conf`. */

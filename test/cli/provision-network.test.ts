@@ -61,6 +61,7 @@ await t.test('addresses are given only on a port of the box’s own', (t) => {
   const own = management({ method: 'static', addresses: ['10.10.0.1/24'] });
   t.match(own, /^DHCPServer=yes$/m);
   t.match(own, /^EmitRouter=no$/m);
+  t.match(own, /^PersistLeases=no$/m, 'networkd would wait for a service that is not there');
   t.match(own, /^EmitDNS=no$/m);
   for (const other of [
     { method: 'static', addresses: ['192.168.5.2/24'] },
@@ -93,7 +94,7 @@ await t.test('the packet filter hears of values that are not the image’s', (t)
 
 /** Every line that the files may have. */
 const known =
-  /^(?:|\[(?:Match|Network|Link|DHCPv4|DHCPServer)\]|(?:Name|PermanentMACAddress|LLMNR|MulticastDNS|LinkLocalAddressing|IPv6AcceptRA|DHCP|DHCPServer|Address|Gateway|DNS|Use(?:Routes|Gateway|DNS|NTP)|RequiredForOnline|PoolOffset|PoolSize|DefaultLeaseTimeSec|MaxLeaseTimeSec|Emit[A-Za-z0-9]+|NTP)=[A-Za-z0-9.:/ -]*|server [A-Za-z0-9.:-]+ iburst(?: nts)?|redefine (?:tunnel_port|gateway|peers) = [0-9a-f.:/{} ,]+|HTTPS_PROXY=http:\/\/[A-Za-z0-9.:[\]-]+|https_proxy=http:\/\/[A-Za-z0-9.:[\]-]+)$/;
+  /^(?:|\[(?:Match|Network|Link|DHCPv4|DHCPServer)\]|(?:Name|PermanentMACAddress|LLMNR|MulticastDNS|LinkLocalAddressing|IPv6AcceptRA|DHCP|DHCPServer|Address|Gateway|DNS|Use(?:Routes|Gateway|DNS|NTP)|RequiredForOnline|PoolOffset|PoolSize|DefaultLeaseTimeSec|MaxLeaseTimeSec|PersistLeases|Emit[A-Za-z0-9]+|NTP)=[A-Za-z0-9.:/ -]*|server [A-Za-z0-9.:-]+ iburst(?: nts)?|redefine (?:tunnel_port|gateway|peers) = [0-9a-f.:/{} ,]+|HTTPS_PROXY=http:\/\/[A-Za-z0-9.:[\]-]+|https_proxy=http:\/\/[A-Za-z0-9.:[\]-]+)$/;
 const nasty = fc.oneof(
   fc.string(),
   fc.string({ unit: 'binary' }),
