@@ -16,6 +16,7 @@ import { AdvisoryDesk } from './advisory-desk.ts';
 import { Authorizer } from './authorize.ts';
 import { BundlePolicy } from './bundle-policy.ts';
 import { Circumstances } from './circumstances.ts';
+import { dataKeyFinding } from './data-key.ts';
 import { Directory } from './directory.ts';
 import { Endpoints } from './endpoints.ts';
 import { FactStore } from './facts.ts';
@@ -136,6 +137,8 @@ export class Control {
       reports: () => this.#reports,
     });
     this.#front.addHealth(this.#ownHealth);
+    const { dataKey } = ports;
+    if (dataKey) this.#ownHealth.add('control.data', () => dataKeyFinding(dataKey));
     this.#ownHealth.add('control.simulation', () => this.#simulation.finding());
     this.#ownHealth.add('control.findings', () => this.#inventory.findings.health());
     this.#advisories = new AdvisoryDesk({

@@ -27,6 +27,7 @@ export const ownItems = [
   'control.store',
   'control.journal',
   'control.clock',
+  'control.data',
   'control.emergency',
   'control.break-glass',
   'control.reviews',

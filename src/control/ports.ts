@@ -12,6 +12,7 @@ import type { auditVerbs, controlVerbs, tunnelVerbs } from '../wire/messages.ts'
 import type { Clock, EpochMillis } from '../wire/units.ts';
 import type { AdvisoryPorts } from './advisory-desk.ts';
 import type { BundlePorts } from './bundle-policy.ts';
+import type { DataKey } from './data-key.ts';
 import type { EmergencyOptions } from './emergency.ts';
 import type { BootClock } from './machine-time.ts';
 
@@ -83,6 +84,8 @@ export interface Ports {
   readonly machine: BootClock;
   readonly random: (bytes: number) => Uint8Array;
   readonly emergency?: EmergencyPort;
+  /** What opens the data partition of an appliance. */
+  readonly dataKey?: DataKey;
   /** Whether an officer's offline credential is right. */
   readonly checkCredential: EmergencyOptions['check'];
   /** Resolves after so many ms. */

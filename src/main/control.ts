@@ -5,11 +5,12 @@
  * It serves from the first moment, whichever of the other processes are there, and reaches no farther than them.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readAnnounced } from '../platform/announced.ts';
 import { Control } from '../control/control.ts';
+import { dataKey } from '../control/data-key.ts';
 import type { Ports } from '../control/ports.ts';
 import { provisioningSteps } from '../control/provisioning.ts';
 import { StateStore, stateSchema } from '../control/state-store.ts';
@@ -52,6 +53,12 @@ function openState(file: string, log: Logger): StateStore {
   }
 }
 
+/** What opened the data partition; nothing where there is no appliance to say it. */
+function openedBy(file: string): Pick<Ports, 'dataKey'> {
+  const key = existsSync(file) ? dataKey(readFileSync(file, 'utf8')) : undefined;
+  return key === undefined ? {} : { dataKey: key };
+}
+
 runProcess('control', async ({ config, log, clock }) => {
   const state = openState(join(config.stateDir, 'control', 'control.db'), log);
   const audit = connect({
@@ -91,6 +98,7 @@ runProcess('control', async ({ config, log, clock }) => {
     machine: bootClock(join(config.runtimeDir, 'control')),
     random: randomBytes,
     emergency,
+    ...openedBy(join(config.runtimeDir, 'data')),
     checkCredential: (kept, typed, spent) =>
       checkCredential(kept === undefined ? undefined : readCredential(kept), typed, spent),
     delay: (ms) => delay(ms, undefined, { ref: false }),

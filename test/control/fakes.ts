@@ -189,6 +189,7 @@ export interface WorldOptions {
   readonly checkCredential?: Ports['checkCredential'];
   readonly clock?: FakeClock;
   readonly emergency?: Ports['emergency'];
+  readonly dataKey?: Ports['dataKey'];
 }
 
 export function world(options: WorldOptions = {}): World {
@@ -203,6 +204,7 @@ export function world(options: WorldOptions = {}): World {
     localTime: () => w.time,
     machine: { boot: options.boot ?? 'boot-1', uptime: () => millis(clock.monotonic()) },
     ...(options.emergency ? { emergency: options.emergency } : {}),
+    ...(options.dataKey ? { dataKey: options.dataKey } : {}),
     random: (bytes) => Uint8Array.from(randomBytes(bytes)),
     checkCredential: options.checkCredential ?? (() => Promise.resolve({ kind: 'invalid' })),
     delay: options.delay ?? (() => Promise.resolve()),
