@@ -5,8 +5,9 @@
 #   outputs       build/image/ARCH/out-VERSION/anteroom_VERSION.*, build/image/ARCH/update-VERSION
 
 VERSION ?= 1
-# IMAGE_OPTIONS=--incremental=yes keeps the installed packages for the next build of the same lock.
-IMAGE_OPTIONS ?=
+# IMAGE_OPTIONS=--incremental=yes keeps the installed packages for the next build of the same lock; of arm64 they are kept
+# as it is: emulated, installing takes a quarter of an hour.
+IMAGE_OPTIONS ?= $(if $(filter arm64,$(IMAGE_ARCH)),--incremental=yes)
 IMAGE_ARCH := $(or $(filter amd64 arm64,$(ARCH)),amd64)
 IMAGE = build/image/$(IMAGE_ARCH)$(IMAGE_AGAIN)
 IMAGE_OUT = $(IMAGE)/out-$(VERSION)/anteroom_$(VERSION)
@@ -16,11 +17,12 @@ IMAGE_IN_TREE := image/tools/enter build/image/tools
 # Names of image/packages/FILE..., with commas.
 image-list = $(shell sed 's/\#.*//' $(1) | xargs | tr ' ' ',')
 
-.PHONY: apt-image image-tools image-lock image image-plain image-repro image-test image-cuts
+.PHONY: apt-image apt-image-arm64 image-tools image-lock image image-plain image-repro image-test image-test-arm64 image-cuts
 apt-image: ; @.toolchain/apt build image
+apt-image-arm64: ; @.toolchain/apt build image image-arm64
 
 image-lock: apt-image $(MODULES_STAMP) ## Choose the newest Debian packages for the image and its tools, and write image/lock
-	for set in 'tools amd64' 'image amd64' 'image arm64' 'plain amd64'; do node image/tools/lock.ts resolve $$set; done
+	for set in 'tools amd64' 'image amd64' 'image arm64' 'pi arm64' 'plain amd64'; do node image/tools/lock.ts resolve $$set; done
 
 image-tools: $(IMAGE_TOOLS) ## The Debian 13 tree that builds the image and boots it in tests
 
@@ -31,15 +33,23 @@ $(IMAGE_TOOLS): image/lock/tools-amd64.json | apt-image $(MODULES_STAMP)
 	  "deb [trusted=yes] copy://$(CURDIR)/build/image/packages/tools-amd64 ./"
 	touch $@
 
-image: image-tools build ## The appliance's disk image and its signed update: ARCH=amd64|arm64, VERSION=1
+# Before the image of arm64: our machine code for it, a Raspberry Pi's firmware, and a way to run its packages' scripts.
+.PHONY: image-foreign
+image-foreign: apt-image-arm64 build/native-arm64/anteroom.node build/native-arm64/raw.node
+	image/tools/binfmt
+	node image/tools/lock.ts fetch pi arm64 $(IMAGE)/pi
+
+image: image-tools build $(if $(filter arm64,$(IMAGE_ARCH)),image-foreign) ## The appliance's disk image and its signed update: ARCH=amd64|arm64, VERSION=1
 	image/tools/keys build/image/keys
 	node image/tools/lock.ts fetch image $(IMAGE_ARCH) $(IMAGE)/packages
 	node image/tools/payload.ts $(IMAGE_ARCH) $(IMAGE)/payload build/image/keys/update.pub
 	node image/tools/sbom.ts $(IMAGE_ARCH) $(VERSION) $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json
 	rm -rf $(IMAGE)/out-$(VERSION)
+	$(if $(filter arm64,$(IMAGE_ARCH)),image/tools/pi $(IMAGE)/pi $(IMAGE)/packages/linux-image-[0-9]*_arm64.deb $(IMAGE)/boot)
 	$(IMAGE_IN_TREE) mkosi --directory /src/image --architecture $(IMAGE_MACHINE) --image-version $(VERSION) \
 	  --package "$(call image-list,image/packages/image image/packages/image-$(IMAGE_ARCH))" \
 	  --package-directory /src/$(IMAGE)/packages --extra-tree /src/rootfs-overlay --extra-tree /src/$(IMAGE)/payload \
+	  $(if $(filter arm64,$(IMAGE_ARCH)),--extra-tree /src/$(IMAGE)/boot) \
 	  --output-directory /src/$(IMAGE)/out-$(VERSION) --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
 	  --cache-directory /src/$(IMAGE)/cache --force $(IMAGE_OPTIONS) build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
 	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json

@@ -4,10 +4,12 @@
  *   node image/tools/lock.ts resolve SET ARCH   ask the Debian mirror, write image/lock/SET-ARCH.json
  *   node image/tools/lock.ts fetch SET ARCH DIR  bring exactly those files into DIR; nothing else stays there
  *
- * SET is `image`, `tools` or `plain` (the Debian that tests compare with). A lock lists name, version, architecture, size, SHA-256 and path in the archive; the
- * mirror is the one this machine's apt uses. `fetch` resolves nothing: a file that the mirror no longer has is an
- * error that names all of them (exit 69); the files belong beside each release. DIR becomes an apt repository of
- * just them (`Packages`), so that whatever apt resolves from it is what was locked.
+ * SET is `image`, `tools`, `plain` (the Debian that tests compare with), or `pi`: what a Raspberry Pi's own firmware needs
+ * on the ESP, taken out of its packages, not installed, so without what they depend on; some of it may be passed on but
+ * isn't free software. A lock lists name, version, architecture, size, SHA-256 and path in the archive; the mirror is the
+ * one this machine's apt uses. `fetch` resolves nothing: a file that the mirror no longer has is an error that names all
+ * of them (exit 69); the files belong beside each release. DIR becomes an apt repository of just them (`Packages`), so
+ * that whatever apt resolves from it is what was locked.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -30,6 +32,17 @@ const lockedPackage = z.strictObject({
 });
 const lock = z.array(lockedPackage).min(1);
 type LockedPackage = z.infer<typeof lockedPackage>;
+
+/** Areas of the archive that a set is chosen from, and how: what is asked for with all that it needs, or alone. */
+const sets = {
+  image: { areas: 'main', choose: ['-y', 'install', '?essential'] },
+  tools: { areas: 'main', choose: ['-y', 'install', '?essential'] },
+  plain: { areas: 'main', choose: ['-y', 'install', '?essential'] },
+  pi: { areas: 'main non-free-firmware', choose: ['download'] },
+} as const;
+type PackageSet = keyof typeof sets;
+const isSet = (name: string | undefined): name is PackageSet =>
+  name !== undefined && Object.hasOwn(sets, name);
 
 function fail(code: number, text: string): never {
   process.stderr.write(`lock: ${text}\n`);
@@ -100,7 +113,7 @@ function entryOf(stanza: string): LockedPackage | undefined {
   };
 }
 
-function resolveSet(set: string, arch: string): void {
+function resolveSet(set: PackageSet, arch: string): void {
   const state = resolve(image, '../build/image/lock', `${set}-${arch}`);
   rmSync(state, { recursive: true, force: true });
   for (const folder of ['state/lists/partial', 'cache/archives/partial'])
@@ -109,16 +122,10 @@ function resolveSet(set: string, arch: string): void {
   const from = mirror();
   writeFileSync(
     join(state, 'sources.list'),
-    suites.map((suite) => `deb [signed-by=${keyring}] ${from} ${suite} main\n`).join(''),
+    suites.map((suite) => `deb [signed-by=${keyring}] ${from} ${suite} ${sets[set].areas}\n`).join(''),
   );
   apt('apt-get', state, arch, ['update']);
-  const printed = apt('apt-get', state, arch, [
-    '--print-uris',
-    '-y',
-    'install',
-    '?essential',
-    ...wanted(set, arch),
-  ]);
+  const printed = apt('apt-get', state, arch, ['--print-uris', ...sets[set].choose, ...wanted(set, arch)]);
   const chosen = new Set(
     [...printed.matchAll(/^'[^']+\/(pool\/[^']+)'/gm)].map(([, path = '']) => decodeURIComponent(path)),
   );
@@ -174,8 +181,8 @@ function fetchSet(set: string, arch: string, folder: string): void {
 }
 
 const [verb, set, arch, folder] = process.argv.slice(2);
-if ((set !== 'image' && set !== 'tools' && set !== 'plain') || (arch !== 'amd64' && arch !== 'arm64'))
-  fail(64, 'usage: lock.ts resolve|fetch image|tools|plain amd64|arm64 [DIR]');
+if (!isSet(set) || (arch !== 'amd64' && arch !== 'arm64'))
+  fail(64, `usage: lock.ts resolve|fetch ${Object.keys(sets).join('|')} amd64|arm64 [DIR]`);
 if (verb === 'resolve') resolveSet(set, arch);
 else if (verb === 'fetch' && folder !== undefined) fetchSet(set, arch, resolve(folder));
-else fail(64, 'usage: lock.ts resolve|fetch image|tools|plain amd64|arm64 [DIR]');
+else fail(64, 'resolve, or fetch and a folder');

@@ -42,18 +42,21 @@ interface Component {
   readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
 }
 
+/** The system's packages, and those that only the ESP has something of. */
 const debian = (arch: string): Component[] =>
-  locked.parse(read(`image/lock/image-${arch}.json`)).map(({ name, version, arch: built, sha256 }) => {
-    const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${built}&distro=trixie`;
-    return {
-      type: 'library',
-      'bom-ref': purl,
-      name,
-      version,
-      purl,
-      hashes: [{ alg: 'SHA-256', content: sha256 }],
-    };
-  });
+  [`image-${arch}`, ...(arch === 'arm64' ? ['pi-arm64'] : [])]
+    .flatMap((set) => locked.parse(read(`image/lock/${set}.json`)))
+    .map(({ name, version, arch: built, sha256 }) => {
+      const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${built}&distro=trixie`;
+      return {
+        type: 'library',
+        'bom-ref': purl,
+        name,
+        version,
+        purl,
+        hashes: [{ alg: 'SHA-256', content: sha256 }],
+      };
+    });
 
 /** Packages of the product; those for development and tests aren't in the image. */
 const npm = (): Component[] =>
