@@ -30,6 +30,7 @@ await t.test('locks are sorted, name each package once and hold what is wanted',
     ['image-amd64', 'amd64', ['image', 'image-amd64']],
     ['image-arm64', 'arm64', ['image', 'image-arm64']],
     ['tools-amd64', 'amd64', ['tools']],
+    ['pi-arm64', 'arm64', ['pi']],
   ] as const) {
     const rows = lock.parse(JSON.parse(read(`image/lock/${file}.json`)));
     const names = rows.map(({ name }) => name);

@@ -1,7 +1,7 @@
 /**
- * A machine in QEMU for the image: OVMF with Secure Boot in set-up mode, a TPM 2.0 (swtpm), a virtio disk, three
- * network cards, a serial console, everything from the image's tools tree and without KVM. What happens is waited
- * for on the console, with a deadline; nothing sleeps for a fixed time.
+ * A machine in QEMU for the image: a board with its firmware (board.ts), a TPM 2.0 where the board has one (swtpm), a
+ * virtio disk, three network cards, a serial console, everything from the image's tools tree and without KVM. What
+ * happens is waited for on the console, with a deadline; nothing sleeps for a fixed time.
  *
  * The image itself takes no credentials from the machine (systemd.import_credentials=no). A test machine may give
  * some because its ESP holds an addon to the command line, signed with the key that signed the kernel: only who can
@@ -15,6 +15,8 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { boardNames, boards } from './board.ts';
+import type { Board, BoardName } from './board.ts';
 import type { Cables } from './cables.ts';
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -31,6 +33,8 @@ export function tools(...command: readonly string[]): string {
 export interface Machine {
   /** Folder of this machine's disk, firmware variables, TPM and logs; made new. */
   readonly home: string;
+  /** `pc` where it isn't said. */
+  readonly board?: BoardName;
   /** The image as built, a raw disk. */
   readonly image: string;
   /** System credentials by name. */
@@ -48,13 +52,22 @@ const patience = {
 };
 
 /** The disk, not started: grown to 4 GiB, firmware in set-up mode, an empty TPM, the addon on the ESP. */
-export function createMachine({ home, image, credentials, words = [], addon = true }: Machine): void {
+export function createMachine({
+  home,
+  board: name = 'pc',
+  image,
+  credentials,
+  words = [],
+  addon = true,
+}: Machine): void {
+  const board = boards[name];
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
   const at = inside(home);
   const keys = '/src/build/image/keys';
   // The watchdog counts the host's time, of which an emulated processor may get a small share.
   const lines = [
+    `console=${board.console}`,
     'systemd.import_credentials=yes',
     'systemd.watchdog_sec=15min',
     'systemd.default_timeout_start_sec=15min',
@@ -66,22 +79,32 @@ export function createMachine({ home, image, credentials, words = [], addon = tr
   );
   smbios.forEach((text, i) => writeFileSync(join(home, `credential${i}`), text));
   writeFileSync(join(home, 'credentials'), String(smbios.length));
+  writeFileSync(join(home, 'board'), name);
   tools(
     'sh',
     '-euc',
     `
     cp --sparse=always ${inside(image)} ${at}/disk.raw
     truncate -s 4G ${at}/disk.raw
-    cp /usr/share/OVMF/OVMF_VARS_4M.fd ${at}/vars.fd
+    ${board.variables === undefined ? '' : `cp ${board.variables} ${at}/vars.fd`}
     [ ${String(addon)} = true ] || exit 0
-    ukify build --cmdline='${lines}' --secureboot-private-key=${keys}/secure-boot.key \
+    dpkg-deb --fsys-tarfile /src/build/image/${board.arch}/packages/systemd-boot-efi_*.deb |
+      tar -xO ./usr/lib/systemd/boot/efi/addon${board.efi}.efi.stub > ${at}/addon.stub
+    ukify build --efi-arch=${board.efi} --stub=${at}/addon.stub --cmdline='${lines}' --secureboot-private-key=${keys}/secure-boot.key \
       --secureboot-certificate=${keys}/secure-boot.crt --output=${at}/test.addon.efi >/dev/null
     start=$(sfdisk -J ${at}/disk.raw | python3 -c 'import json,sys; print(json.load(sys.stdin)["partitiontable"]["partitions"][0]["start"]*512)')
     mmd -i ${at}/disk.raw@@$start ::/loader/addons
     mcopy -i ${at}/disk.raw@@$start ${at}/test.addon.efi ::/loader/addons/
     `,
   );
-  newTpm(home);
+  if (board.tpm) newTpm(home);
+}
+
+function boardOf(home: string): Board {
+  const name = readFileSync(join(home, 'board'), 'utf8');
+  const known = boardNames.find((each) => each === name);
+  if (known === undefined) throw new Error(`${home} is of no board that is known: ${name}`);
+  return boards[known];
 }
 
 /** Another TPM, as when the disk is put into another machine. */
@@ -233,6 +256,7 @@ export class Running {
  */
 export async function start(home: string, extra: readonly string[] = [], cables?: Cables): Promise<Running> {
   const at = inside(home);
+  const board = boardOf(home);
   for (const file of ['console', 'qmp', 'qemu.pid', 'tpm.sock', 'shell'])
     rmSync(join(home, file), { force: true });
   const base = 20_000 + (process.pid % 10_000) * 2;
@@ -245,13 +269,9 @@ export async function start(home: string, extra: readonly string[] = [], cables?
     const netdev = cables?.netdev(id) ?? `user,id=${id}${more}`;
     return `-netdev ${netdev} -device virtio-net-pci,netdev=${id},mac=52:54:00:00:00:0${mac},romfile=`;
   };
-  const qemu = `qemu-system-x86_64
-    -machine q35,smm=on,accel=tcg -cpu Westmere -m 1024 -smp 1
-    -uuid 3c1e5d2a-6a6e-4d5c-9d0e-5a1b2c3d4e5f -display none -nodefaults -vga none
-    -global driver=cfi.pflash01,property=secure,value=on
-    -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
-    -drive if=pflash,format=raw,unit=1,file=${at}/vars.fd
-    -chardev socket,id=tpm,path=${at}/tpm.sock -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0
+  const tpm = `-chardev socket,id=tpm,path=${at}/tpm.sock -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0`;
+  const qemu = `${board.emulator(at)} -m 1024 -smp 1
+    -uuid 3c1e5d2a-6a6e-4d5c-9d0e-5a1b2c3d4e5f -display none -nodefaults ${board.tpm ? tpm : ''}
     -drive if=none,id=disk,format=raw,discard=unmap,cache=writeback,file=${at}/disk.raw
     -device virtio-blk-pci,drive=disk,bootindex=1
     -device qemu-xhci,id=usb -device i6300esb -action watchdog=reset
@@ -265,7 +285,7 @@ export async function start(home: string, extra: readonly string[] = [], cables?
     .trim()
     .split(/\s+/);
   const script = `
-    swtpm socket --tpm2 --tpmstate dir=${at}/tpm --ctrl type=unixio,path=${at}/tpm.sock --daemon --terminate
+    ${board.tpm ? `swtpm socket --tpm2 --tpmstate dir=${at}/tpm --ctrl type=unixio,path=${at}/tpm.sock --daemon --terminate` : ''}
     exec nice -n 10 "$@"`;
   const child = spawn(
     'setpriv',
@@ -285,16 +305,18 @@ export async function start(home: string, extra: readonly string[] = [], cables?
 }
 
 /** A root shell on the second serial port, for `run`; it exists in test machines alone. */
-export const testShell: Readonly<Record<string, string>> = {
-  'systemd.extra-unit.test-shell.service': `[Unit]
+export function testShellOn(name: BoardName): Readonly<Record<string, string>> {
+  const { console, shell } = boards[name];
+  return {
+    'systemd.extra-unit.test-shell.service': `[Unit]
 Description=Shell of the test
 After=anteroom.target
 [Service]
-ExecStart=/bin/sh -c 'stty -F /dev/ttyS1 raw -echo; exec </dev/ttyS1 >/dev/ttyS1 2>&1; echo @@SHELL >/dev/ttyS0; while read -r line; do sh -c "$line" </dev/null; echo "@@$?@@"; done'
-`
-    .replace('$line', '$$line')
-    .replace('$?', '$$?'),
-};
+ExecStart=/bin/sh -c 'stty -F /dev/${shell} raw -echo; exec </dev/${shell} >/dev/${shell} 2>&1; echo @@SHELL >/dev/${console}; while read -r line; do sh -c "$$line" </dev/null; echo "@@$$?@@"; done'
+`,
+  };
+}
+export const testShell = testShellOn('pc');
 /** The second word: links and networks may come by credentials. */
 export const testShellWords: readonly string[] = [
   'systemd.wants=test-shell.service',
