@@ -79,3 +79,7 @@ image-test: ## Build two versions for amd64 and try them in QEMU: first start, u
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
 	$(MAKE) --no-print-directory image-plain
 	node test/image/appliance.ts
+
+image-test-arm64: ## Build for arm64 and try it in QEMU: below UEFI, and below U-Boot as on a Raspberry Pi (slow)
+	$(MAKE) --no-print-directory image ARCH=arm64 VERSION=1
+	node test/image/arm64.ts
