@@ -11,11 +11,11 @@
  * What only a board can show is in docs/HARDWARE.md.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { processNames } from '../../src/wire/ids.ts';
 import type { BoardName } from './board.ts';
+import { record } from './figures.ts';
 import { siteCredentials } from './site.ts';
 import { createMachine, repository, start, testShellOn, testShellWords, tools } from './vm.ts';
 import type { Running } from './vm.ts';
@@ -28,35 +28,6 @@ const BOOT = 1200;
 const say = (text: string): void => {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 };
-
-const figure = z.object({
-  figure: z.string(),
-  unit: z.string(),
-  ours: z.number(),
-  peer: z.number().nullable(),
-  peer_name: z.string(),
-  ratio: z.number().nullable(),
-  goal: z.string(),
-});
-const report = join(repository, 'build/bench/image.json');
-
-/** Put a figure into the report, over what an earlier run said of the same; other rows stay. */
-function record(name: string, unit: string, ours: number, limit?: number): void {
-  const rows = existsSync(report) ? z.array(figure).parse(JSON.parse(readFileSync(report, 'utf8'))) : [];
-  const row = {
-    figure: name,
-    unit,
-    ours: Math.round(ours * 10) / 10,
-    peer: null,
-    peer_name: '',
-    ratio: null,
-    goal: limit === undefined ? '' : `≤ ${limit} ${unit}`,
-  };
-  mkdirSync(join(repository, 'build/bench'), { recursive: true });
-  const others = rows.filter((each) => each.figure !== name);
-  writeFileSync(report, `${JSON.stringify([...others, row], null, 2)}\n`);
-  say(`${name}: ${row.ours} ${unit} ${row.goal}`);
-}
 
 /** The facts of a machine that has come up, asserted. */
 async function inspect(machine: Running): Promise<void> {
@@ -99,7 +70,7 @@ async function uefi(): Promise<void> {
     await first.said(/Custom Secure Boot keys successfully enrolled/, BOOT);
     say('the firmware took the keys');
     await first.said(/@@SHELL/, BOOT);
-    record('arm64: first start, to the gateway', 'CPU-s of QEMU', first.cpuSeconds());
+    record('arm64: first start, to the gateway', 'CPU-s of QEMU', first.cpuSeconds(), '');
     await inspect(first);
     assert.match(
       await first.run('bootctl status --no-pager 2>/dev/null || true'),
@@ -107,7 +78,7 @@ async function uefi(): Promise<void> {
     );
     say('Secure Boot is on, with our keys');
     const memory = /MemAvailable: +(\d+)/.exec(await first.run('cat /proc/meminfo'))?.[1];
-    record('arm64: memory available of 1 GB, five processes up', 'MB', Number(memory) / 1024);
+    record('arm64: memory available of 1 GB, five processes up', 'MB', Number(memory) / 1024, '≥ 600');
     await first.run('echo kept > /var/lib/anteroom/mark; sync');
     await switchOff(first);
   } finally {
@@ -116,7 +87,7 @@ async function uefi(): Promise<void> {
   const second = await start(home);
   try {
     await second.said(/@@SHELL/, BOOT);
-    record('arm64: second start, to the gateway', 'CPU-s of QEMU', second.cpuSeconds());
+    record('arm64: second start, to the gateway', 'CPU-s of QEMU', second.cpuSeconds(), '');
     await inspect(second);
     assert.equal((await second.run('cat /var/lib/anteroom/mark')).trim(), 'kept');
     say('a restart keeps state');
@@ -148,8 +119,8 @@ async function uBoot(): Promise<void> {
 /** The ESP as a Pi's firmware reads it: files at its top, and the firmware can start only what is named there. */
 function sizes(): Promise<void> {
   const megabytes = (file: string): number => statSync(join(out, file)).size / 1e6;
-  record('arm64: compressed image', 'MB', megabytes('anteroom_1.raw.zst'), 200);
-  record('arm64: unified kernel image', 'MB', megabytes('anteroom_1.efi'));
+  record('arm64: compressed image', 'MB', megabytes('anteroom_1.raw.zst'), '≤ 200');
+  record('arm64: unified kernel image', 'MB', megabytes('anteroom_1.efi'), '');
   const raw = '/src/build/image/arm64/out-1/anteroom_1.raw';
   const listed = tools(
     'sh',
