@@ -88,6 +88,12 @@ await t.test('acknowledged, it counts no more: orders pass again, and all of it 
   const [finding, ...more] = await findings();
   t.match(finding, { kind: 'hard-coded-destination', device: 'pump-3', severity: 'critical', state: 'open' });
   t.same(more, []);
+  const learn = await gateway.cli('findings', 'ack', finding?.id ?? '', '--learn');
+  t.match(learn, { code: 65, stderr: /nothing that a baseline can take in/ }, 'it can never be normal');
+  t.notOk(
+    gateway.lines.some((line) => line.includes('what operators made normal is not known')),
+    'the sensor was told what is',
+  );
   const done = await gateway.cli('findings', 'ack', finding?.id ?? '', '--note', 'blocked at the edge');
   t.match(done, { code: 0, stdout: /is acknowledged/ });
   await until('an order passes', async () => (await ask(order(4, 100))).code === 'AA');
