@@ -39,6 +39,8 @@ export interface Claim {
   readonly weight: number;
   /** `dicom equipment.model=Avanto`: the evidence it rests on. */
   readonly because: string;
+  /** Where the fact is from that makes the evidence say this. */
+  readonly source: string;
 }
 
 export interface Finding {
@@ -70,6 +72,7 @@ const rules = [
   ...thingRules,
   ...softwareRules,
 ];
+const productSource = 'product names in the makers\u2019 documentation';
 const CLAIMS = 64;
 
 /** A weaker word than its level: what a class is when nothing says more exactly. */
@@ -98,21 +101,36 @@ const placeholder =
 class Claims {
   readonly byAttribute = new Map<Attribute, Claim[]>();
 
-  add(attribute: Attribute, value: string | undefined, level: Level, because: string): void {
+  add(
+    attribute: Attribute,
+    value: string | undefined,
+    level: Level,
+    because: string,
+    source = 'a field of the standard',
+  ): void {
     const clean = (attribute === 'vendor' ? vendorName(value ?? '') : (value ?? '')).trim();
     if (clean === '' || placeholder.test(clean)) return;
     const list = this.byAttribute.get(attribute) ?? [];
     this.byAttribute.set(attribute, list);
     if (list.length >= CLAIMS) return;
-    list.push({ value: clean, weight: weightOf(attribute, clean, level), because });
+    list.push({ value: clean, weight: weightOf(attribute, clean, level), because, source });
   }
 
-  /** The same, where nothing that weighs as much says anything: names don't contradict what is said outright. */
-  suggest(attribute: Attribute, value: string | undefined, level: Level, because: string): void {
+  /** The same, where nothing of that weight says anything: names don't make a conflict of what is said outright. */
+  suggest(
+    attribute: Attribute,
+    value: string | undefined,
+    level: Level,
+    because: string,
+    source: string,
+  ): void {
     if (value === undefined) return;
     const weight = weightOf(attribute, value, level);
-    if (!(this.byAttribute.get(attribute) ?? []).some((claim) => claim.weight >= weight))
-      this.add(attribute, value, level, because);
+    const claims = this.byAttribute.get(attribute) ?? [];
+    // A weaker word for a model is no contradiction: the line's name, an application's.
+    const taken = (claim: Claim): boolean =>
+      attribute === 'model' ? claim.weight >= weight : claim.weight === weight;
+    if (!claims.some(taken)) this.add(attribute, value, level, because, source);
   }
 
   settle(attribute: Attribute): Finding | undefined {
@@ -188,21 +206,21 @@ export function identify(known: Known): Identity {
     for (const { match, because } of matches(rule)) {
       for (const attribute of attributes) {
         const value = rule.gives[attribute]?.replace('$1', match[1] ?? '');
-        claims.add(attribute, value, rule.level, because);
+        claims.add(attribute, value, rule.level, because, rule.source);
       }
     }
   }
   if (known.vendor !== undefined && !isModuleMaker(known.vendor))
-    claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`);
+    claims.add('vendor', known.vendor, 'oui', `oui vendor=${known.vendor}`, 'IEEE registry');
   const own = claimEquipment(claims, of, known.vendor, serves('dicom'));
   const models = own
     ? namesOf([...of('dicom equipment.model'), ...of('dicom equipment.manufacturer')], vendors)
     : [];
   for (const { vendor, kind, model, level, because } of [...names, ...models]) {
     if (isGateway && because.protocol === 'hl7' && !because.field.startsWith('MSH-')) continue;
-    claims.suggest('vendor', vendor, level, textOf(because));
-    claims.suggest('class', kind, level, textOf(because));
-    claims.suggest('model', model, level, textOf(because));
+    claims.suggest('vendor', vendor, level, textOf(because), productSource);
+    claims.suggest('class', kind, level, textOf(because), productSource);
+    claims.suggest('model', model, level, textOf(because), productSource);
   }
   claimHl7(claims, of, listens, isGateway);
   claimDicom(claims, of, vendors.size > 0);
@@ -300,7 +318,7 @@ function claimHl7(claims: Claims, of: Of, listens: boolean, isGateway: boolean):
   for (const e of listens ? [] : [...senders(of), ...reported]) {
     const vendor = euiVendor(euiIn(e.value) ?? '');
     identified ||= vendor !== undefined;
-    claims.suggest('vendor', vendor, 'identifier', textOf(e));
+    claims.suggest('vendor', vendor, 'identifier', textOf(e), 'IEEE registry');
   }
   const [first] = senders(of);
   if (first === undefined) return;

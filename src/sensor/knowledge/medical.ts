@@ -301,24 +301,10 @@ export const medicalRules: readonly Rule[] = [
   // DHCP.
   {
     on: 'dhcp vendorClass',
-    pattern: /^B\.? ?Braun (SpaceCom|SpaceStation)/i,
-    level: 'dhcp',
-    gives: { vendor: 'B. Braun', model: '$1', class: 'infusion pump system' },
-    source: 'seen on a wire',
-  },
-  {
-    on: 'dhcp vendorClass',
-    pattern: /^Dr(?:ae|a)ger (Infinity)/i,
-    level: 'dhcp',
-    gives: { vendor: 'Dr\u00e4ger', class: 'patient monitor' },
-    source: 'seen on a wire',
-  },
-  {
-    on: 'dhcp vendorClass',
     pattern: /^Withings/i,
     level: 'dhcp',
     gives: { vendor: 'Withings' },
-    source: 'seen on a wire',
+    source: 'the maker\u2019s own name',
   },
   {
     on: 'dhcp hostName',

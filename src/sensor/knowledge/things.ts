@@ -153,7 +153,7 @@ export const thingRules: readonly Rule[] = [
     level: 'traffic',
     also: { on: 'dhcp hostName', pattern: /^GainSpan/ },
     gives: { vendor: 'Fitbit', model: 'Aria', class: 'smart scale' },
-    source: wire,
+    source: 'the maker\u2019s cloud, and the default name of the module in its product with Wi-Fi',
   },
   {
     on: 'oui vendor',
