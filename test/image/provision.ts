@@ -39,7 +39,7 @@ const keys = join(repository, 'build/image/keys');
 const image = join(repository, 'build/image/amd64/out-1/anteroom_1.raw');
 const units = ['audit', 'control', 'tunnel', 'broker', 'sensor'].map((name) => `anteroom-${name}.service`);
 /** One emulated processor beside whatever else the host does. */
-const BOOT = 900;
+const BOOT = 2400;
 const LOOK = 300;
 const DAY = 86_400_000;
 
