@@ -74,11 +74,12 @@ N ?= 10
 image-cuts: ## Kill the machine N times at random moments; it must come up each time with everything acknowledged
 	node test/image/cuts.ts $(N) $(SEED)
 
-image-test: ## Build two versions for amd64 and try them in QEMU: first start, update, damage (slow; figures in build/bench/image.json)
+image-test: ## Build two versions for amd64 and try them in QEMU: first start, update, roll-back, damage (hours; figures in build/bench/image.json)
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=1
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
 	$(MAKE) --no-print-directory image-plain
 	node test/image/appliance.ts
+	node test/image/update.ts
 
 image-test-arm64: ## Build for arm64 and try it in QEMU: below UEFI, and below U-Boot as on a Raspberry Pi (slow)
 	$(MAKE) --no-print-directory image ARCH=arm64 VERSION=1

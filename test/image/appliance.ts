@@ -7,28 +7,17 @@
  *   first    keys taken, data partition made, five processes, a user's DICOM echo through the gateway   VERSION=1
  *   second   the same disk again: state kept, an echo, what is measured on a running machine
  *   plain    a plain Debian in the same machine, for comparison (image/tools/plain); ours in turns with it
- *   update damage   the version after, and what must not start                                          VERSION=2
  */
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../support/clinic/namespace.ts';
 import { processNames } from '../../src/wire/ids.ts';
-import { readPartitions } from '../../src/cli/update/gpt.ts';
 import { Cables, pacsPort, statusAddress } from './cables.ts';
 import { record } from './figures.ts';
 import { makeSite, siteCredentials } from './site.ts';
 import type { Site } from './site.ts';
-import { createMachine, newTpm, repository, start, testShell, testShellWords, tools } from './vm.ts';
+import { createMachine, repository, start, testShell, testShellWords } from './vm.ts';
 import type { Running } from './vm.ts';
 
 const out = join(repository, 'build/image/amd64');
@@ -141,19 +130,6 @@ async function off(machine: Running): Promise<void> {
 
 const site = (): Site => JSON.parse(readFileSync(siteFile, 'utf8')) as Site;
 
-/** A FAT stick that holds the folder as `anteroom`. */
-function stick(folder: string): string {
-  const file = `${folder}.stick`;
-  const at = file.replace(repository, '/src/');
-  tools(
-    'sh',
-    '-euc',
-    `rm -f ${at}; truncate -s 300M ${at}; mkfs.vfat -F 32 -n ANTEROOM ${at} >/dev/null
-     mcopy -s -i ${at} ${folder.replace(repository, '/src/')} ::/anteroom`,
-  );
-  return file;
-}
-
 async function first(): Promise<void> {
   const fresh = makeSite();
   createMachine({
@@ -237,55 +213,6 @@ async function plain(rounds = 2): Promise<void> {
   });
 }
 
-async function update(): Promise<void> {
-  const machine = await start(home);
-  try {
-    await machine.said(/@@SHELL/, BOOT);
-    await inspect(machine, 1);
-    await machine.plug('good', stick(join(out, 'update-2')));
-    await machine.run('udevadm wait --timeout=60 /dev/disk/by-label/ANTEROOM', 90);
-    say((await machine.run('anteroom update install /dev/disk/by-label/ANTEROOM --restart', 600)).trim());
-    await machine.said(/@@SHELL/, BOOT);
-    await inspect(machine, 2);
-    await machine.run('systemctl start systemd-bless-boot.service', 240);
-    const status = await machine.run('anteroom update status');
-    assert.match(status, /^2 \(runs\) +confirmed/m);
-    say(`version 2 is confirmed:\n${status}`);
-    await off(machine);
-  } finally {
-    await machine.cut();
-  }
-}
-
-/** Flip one byte in the middle of the slot that runs; the machine must not come up from it. */
-async function damage(): Promise<void> {
-  newTpm(home);
-  const elsewhere = await start(home);
-  try {
-    await elsewhere.said(/this machine's TPM does not open the disk/, BOOT);
-    say('the disk stays locked with another TPM, and the console says why');
-  } finally {
-    await elsewhere.cut();
-  }
-  const disk = openSync(join(home, 'disk.raw'), 'r+');
-  for (const { name, start: at } of readPartitions(disk).filter((each) => /^anteroom_\d+$/.test(each.name))) {
-    const byte = Buffer.alloc(1);
-    for (let i = 0; i < 4096; i += 1) {
-      readSync(disk, byte, 0, 1, at + 1024 * 1024 + i * 512);
-      writeSync(disk, Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at + 1024 * 1024 + i * 512);
-    }
-    say(`changed ${name}`);
-  }
-  closeSync(disk);
-  const damaged = await start(home);
-  try {
-    await damaged.said(/Kernel panic|cannot be opened: it is damaged or was changed/, BOOT);
-    say('a changed root does not start');
-  } finally {
-    await damaged.cut();
-  }
-}
-
 /** Sizes of what is built, whatever ran. */
 function sizes(): void {
   const image = join(out, 'out-1/anteroom_1');
@@ -303,7 +230,7 @@ function sizes(): void {
   );
 }
 
-const steps: Readonly<Record<string, () => Promise<void>>> = { first, second, plain, update, damage };
+const steps: Readonly<Record<string, () => Promise<void>>> = { first, second, plain };
 const asked = process.argv.slice(2);
 sizes();
 for (const [name, step] of Object.entries(steps)) {

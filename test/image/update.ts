@@ -9,7 +9,7 @@
  *   net      version 2 from an HTTPS server that cuts the line
  *   rollback bad versions of five kinds, or `rollback:hangs`: each comes back by itself to version 1, which says why (rollback.ts)
  *   corrupt  the newest kernel is damaged on the ESP: the version before starts
- *   old      an older copy of the disk, and an older version on the disk as it is: neither opens the data
+ *   old      a disk from before the last confirmation: it doesn't open its data and the screen says so
  *   moved    the disk with another TPM: the data stays closed and the screen says so
  *   flipped  a byte of the root is changed: it doesn't start
  *   cuts     power cuts while an update is installed
@@ -33,6 +33,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { processNames } from '../../src/wire/ids.ts';
 import { readPartitions } from '../../src/cli/update/gpt.ts';
 import { record } from './figures.ts';
 import { badCredentials, badKinds, badWords, makeBad } from './rollback.ts';
@@ -69,6 +70,12 @@ ExecStart=
 ExecStart=/bin/sh -c 'grep -q anteroom.test /proc/cmdline && w=60 || w=900; exec anteroom health --wait $$w --trial'
 `,
   'systemd.unit-dropin.anteroom-data.service': '[Service]\nTimeoutStartSec=1h\n',
+  ...Object.fromEntries(
+    processNames.map((name) => [
+      `systemd.unit-dropin.anteroom-${name}.service`,
+      '[Service]\nTimeoutStartSec=1h\nWatchdogSec=10min\n',
+    ]),
+  ),
   'systemd.unit-dropin.anteroom-trial.timer': `[Timer]
 OnBootSec=
 OnBootSec=1h
@@ -374,10 +381,19 @@ async function refuses(home: string, what: RegExp): Promise<void> {
 }
 
 async function old(): Promise<void> {
-  // The TPM has been through version 2; the disk is from before that.
-  const home = copyOf(join(machines, 'update-stick'), 'update-old');
-  rmSync(join(home, 'disk.raw'));
-  execFileSync('cp', ['--sparse=always', join(base, 'disk.raw'), join(home, 'disk.raw')]);
+  // The machine has been through one more confirmation than the disk knows of.
+  const home = copyOf(base, 'update-old');
+  const at = inside(join(home, 'tpm'));
+  tools(
+    'sh',
+    '-euc',
+    `swtpm socket --tpm2 --tpmstate dir=${at} --server type=unixio,path=/tmp/tpm --ctrl type=unixio,path=/tmp/tpm.ctrl \
+       --flags not-need-init,startup-clear --daemon --pid file=/tmp/tpm.pid >/dev/null 2>&1
+     export TPM2TOOLS_TCTI=swtpm:path=/tmp/tpm
+     tpm2_nvincrement -C o 0x01a10f01
+     tpm2_shutdown
+     kill $(cat /tmp/tpm.pid)`,
+  );
   await refuses(home, /this disk is older than what this machine has been through/);
   say('an older copy of the disk does not open its data, and the console says why');
 }
