@@ -8,12 +8,13 @@
  *   app/package.json             the version
  *   app/src/main/*.js            one bundle a process; app/src/cli the command and the screen
  *   app/build/native, build/status   the addon and the page
- *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket
+ *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket, oui-data
  *
  * The bundles lie where their sources lie in the repository, so that every path relative to a file stays true.
  * Bundled, a process starts in a fifth of the time and needs no file of a package that it doesn't use.
  */
 import { build } from 'esbuild';
+import type { Plugin } from 'esbuild';
 import {
   chmodSync,
   cpSync,
@@ -56,11 +57,23 @@ const kept = {
     `prebuilds/linux-${nodeArch[arch]}.node`,
   ],
   '@cedar-policy/cedar-wasm': () => ['package.json', 'nodejs'],
+  // The registry of makers, read when first asked.
+  'oui-data': () => ['package.json', 'index.json'],
   'raw-socket': () => ['package.json', 'index.js'],
 };
 
 const processes = ['tunnel', 'sensor', 'broker', 'control', 'audit'].map((name) => `src/main/${name}.ts`);
 const commands = ['src/cli/anteroom.ts', 'src/cli/screen.ts', 'src/main/reachability.ts'];
+
+/** zod speaks fifty languages; a third of each bundle would be the forty-nine that nobody hears. */
+const english: Plugin = {
+  name: 'english',
+  setup: (made) => {
+    made.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+    }));
+  },
+};
 
 async function bundle(app: string): Promise<void> {
   await build({
@@ -73,6 +86,7 @@ async function bundle(app: string): Promise<void> {
     format: 'esm',
     target: 'node24',
     external: Object.keys(kept),
+    plugins: [english],
     legalComments: 'none',
     logLevel: 'warning',
     // CommonJS packages inside an ES module ask for these.

@@ -18,7 +18,7 @@ const row = z.object({
 
 const number = (n: number | null): string => (n === null ? '' : String(Number(n.toPrecision(3))));
 
-for (const name of ['tunnel', 'broker', 'policy', 'audit', 'sensor']) {
+for (const name of ['tunnel', 'broker', 'policy', 'audit', 'sensor', 'image']) {
   const file = fileURLToPath(new URL(`../../build/bench/${name}.json`, import.meta.url));
   if (!existsSync(file)) continue;
   const rows = z.array(row).parse(JSON.parse(readFileSync(file, 'utf8')));
