@@ -75,7 +75,7 @@ void t.test('right answers rest on facts that are written down elsewhere', async
       }
     }
   }
-  t.ok(answers > 190, `${answers} right answers`);
+  t.ok(answers > 180, `${answers} right answers`);
   const unexpected = [...alone].filter((row) => !onCapturesAlone.has(row));
   t.same(unexpected, [], 'nobody else hangs on one family’s captures');
   t.comment([...alone].join(', '));
