@@ -21,7 +21,7 @@ const file = {
 };
 const nothing = (): void => undefined;
 const impatient: Patience = {
-  windowMs: 150,
+  windowMs: 60_000,
   windowBytes: 1_000,
   attempts: 3,
   farBytes: 50_000,
@@ -254,7 +254,7 @@ await t.test('a server that trickles or says nothing is given up', async (t) => 
       timers.push(setInterval(() => answer.write('x'), 20));
     });
     t.teardown(() => timers.forEach(clearInterval));
-    await t.rejects(stage(httpsSource(url, ca, impatient), file, folder(t), nothing), {
+    await t.rejects(stage(httpsSource(url, ca, { ...impatient, windowMs: 150 }), file, folder(t), nothing), {
       code: 'UPDATE_UNREADABLE',
     });
     t.equal(asked.length, 3);
