@@ -196,7 +196,7 @@ export class Behaviour {
 
   /** There are rules that haven't looked at enough of a direction. */
   wants(flow: Flow<Reading>, from: Side): boolean {
-    if (flow.looked[from] >= LOOKED || flow.skip[from] === Infinity) return false;
+    if (flow.looked[from] >= LOOKED || flow.rest[from] === Infinity) return false;
     const protocol = flow.protocol ?? UNKNOWN;
     return tcpRules.has(protocol) && wantsMore(flow, from, protocol);
   }

@@ -56,7 +56,7 @@ export class Flow<Reading> {
    * was, and what is noted of it (`findings/unit.ts`, `content.ts`).
    */
   readonly looked: [number, number] = [0, 0];
-  readonly skip: [number, number] = [0, 0];
+  readonly rest: [number, number] = [0, 0];
   mark = 0;
 
   constructor(frame: Frame) {

@@ -151,8 +151,8 @@ export class Units {
   ): void {
     if (flow.looked[from] >= LOOKED) return;
     flow.looked[from] += chunk.length;
-    const skipped = Math.min(flow.skip[from], chunk.length);
-    flow.skip[from] -= skipped;
+    const skipped = Math.min(flow.rest[from], chunk.length);
+    flow.rest[from] -= skipped;
     if (skipped === chunk.length) return;
     let bytes = this.#joined(flow, from, skipped === 0 ? chunk : chunk.subarray(skipped));
     for (let n = 0; n < UNITS && bytes.length > 0; n++) {
@@ -164,7 +164,7 @@ export class Units {
       }
       look(bytes.subarray(0, cut.head));
       if (cut.length > bytes.length) {
-        flow.skip[from] = cut.length - bytes.length;
+        flow.rest[from] = cut.length - bytes.length;
         return;
       }
       if (protocol === 'telnet') return this.#keep(flow, from, bytes.subarray(-TAIL));

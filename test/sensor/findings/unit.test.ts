@@ -219,7 +219,7 @@ const flowOf = (row: number, midstream = false): Flow<Reading> =>
     row,
     generation: 1,
     looked: [0, 0],
-    skip: [0, 0],
+    rest: [0, 0],
     directions: [{ midstream }, { midstream }],
   }) as unknown as Flow<Reading>;
 
@@ -242,7 +242,7 @@ void t.test('bounded: bytes of a direction, of a unit, units of a segment, what 
       (unit) => void (longest = Math.max(longest, unit.length)),
     );
   t.equal(longest, 4500, 'a head without an end is looked at once');
-  t.equal(line.skip[0], Infinity);
+  t.equal(line.rest[0], Infinity);
   for (let row = 10; row < 10 + 3 * CARRIED; row++)
     units.push(flowOf(row), 0, Buffer.from('USER'), 'ftp', count);
   t.equal(units.size, CARRIED);
