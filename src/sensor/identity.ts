@@ -23,7 +23,7 @@ import {
 import { euiVendor } from './knowledge/eui.ts';
 import { generalRules } from './knowledge/general.ts';
 import { hl7Engine, hospitalSystem, medicalClasses, medicalRules } from './knowledge/medical.ts';
-import { gateway } from './knowledge/products.ts';
+import { gateway } from './knowledge/product-row.ts';
 import { networkRules } from './knowledge/network.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level } from './knowledge/rule.ts';

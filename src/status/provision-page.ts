@@ -159,7 +159,7 @@ export function stepsPage(facts: ProvisionFacts, steps: readonly Step[], takesCo
   );
 }
 
-const withoutAction = ({ action: _, ...step }: Step): Step => step;
+const withoutAction = ({ id, title, state, text }: Step): Step => ({ id, title, state, text });
 
 export function handoverSheet(facts: ProvisionFacts, steps: readonly Step[]): string {
   const { site, identity } = facts;

@@ -3,7 +3,8 @@
  * DHCP; and which classes are medical. DICOM is in `dicom.ts`, products by name in `products.ts`.
  */
 import { dicomClasses } from './dicom.ts';
-import { gateway, productClasses } from './products.ts';
+import { gateway } from './product-row.ts';
+import { productClasses } from './products.ts';
 import type { Rule } from './rule.ts';
 
 export const hospitalSystem = 'hospital information system';
