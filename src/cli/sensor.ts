@@ -5,13 +5,14 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
 import { addon } from '../platform/addon.ts';
+import { vendorRegistry } from '../platform/vendor-registry.ts';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
 import { Sensor } from '../sensor/sensor.ts';
 import type { FileWeird as Weird } from '../sensor/sensor.ts';
 import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
 import type { SystemOf } from '../sensor/syn-signature.ts';
-import { loadVendors } from '../sensor/vendor.ts';
+import { vendorTable } from '../sensor/vendor.ts';
 import { registerEastWest } from './sensor-east-west.ts';
 import { Fault } from '../wire/errors.ts';
 import { findingKinds, severities } from '../wire/finding.ts';
@@ -118,7 +119,7 @@ export function register(program: Command): void {
     .option('--json', 'one JSON object: hosts, findings, packets, weirds')
     .action(async (files: string[], options: { json?: boolean }) => {
       const reading = new Sensor({
-        vendorOf: await loadVendors(),
+        vendorOf: vendorTable(vendorRegistry()),
         stage: addon().openStage({}),
         systemOf: installedSystems(),
       });

@@ -13,6 +13,7 @@ import { connect } from '../ipc/client.ts';
 import { addon } from '../platform/addon.ts';
 import { socketPath } from '../platform/config.ts';
 import { runProcess } from '../platform/process.ts';
+import { vendorRegistry } from '../platform/vendor-registry.ts';
 import { version } from '../platform/version.ts';
 import { Captures } from '../sensor/captures.ts';
 import type { OpenCapture } from '../sensor/captures.ts';
@@ -22,7 +23,7 @@ import { Reporter } from '../sensor/report.ts';
 import { Sensor } from '../sensor/sensor.ts';
 import { signatureFile, synSystems } from '../sensor/syn-signature.ts';
 import type { SystemOf } from '../sensor/syn-signature.ts';
-import { loadVendors } from '../sensor/vendor.ts';
+import { vendorTable } from '../sensor/vendor.ts';
 import type { AuditEvent } from '../wire/audit-event.ts';
 import { Fault } from '../wire/errors.ts';
 import { auditPushes, auditVerbs, controlPushes, controlVerbs } from '../wire/messages.ts';
@@ -80,7 +81,7 @@ runProcess('sensor', async (context) => {
 
   const { interfaces, baseline, prefixes } = config.sensor;
   const sensor = new Sensor({
-    vendorOf: await loadVendors(),
+    vendorOf: vendorTable(vendorRegistry()),
     stage: addon().openStage({ flows: limits.FLOWS, sightings: limits.SIGHTINGS }),
     systemOf: await installedSystems(),
     behaviour: { baseline, prefixes: [...prefixes, config.overlay.prefix] },

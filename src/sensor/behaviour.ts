@@ -221,7 +221,7 @@ export class Behaviour {
     const serves: Side = news.opened || news.serverPort <= news.clientPort ? 1 : 0;
     const port = serves === 1 ? news.serverPort : news.clientPort;
     const hosts = [this.#hosts.at(clientMac, client), this.#hosts.at(serverMac, far)] as const;
-    const protocol = spoken ?? hosts[serves]?.services.get(`${transport}/${port}`)?.protocol;
+    const protocol = spoken ?? hosts[serves]?.services.find(transport, port)?.protocol;
     const call: Call = { news, port, protocol, at };
     for (const side of [0, 1] as const) {
       const host = hosts[side];
@@ -236,7 +236,7 @@ export class Behaviour {
       if (answered && peer === undefined && !gateway) this.#clear(call, host, address, outside);
       if (!answered || host.mac === NO_MAC || !host.established) continue;
       const dynamic = port >= DYNAMIC || (port >= ANY_PORT && protocol === undefined);
-      const text = printAddress(address);
+      const text = peer?.addresses.get(address)?.text ?? printAddress(address);
       const conduct = {
         role,
         peer: peer !== undefined && peer.mac !== NO_MAC ? peer.macText : outside ? network(address) : text,

@@ -7,11 +7,12 @@
 export type Hold = (count: number) => boolean;
 
 const FIRST = 256;
+const nothing = new Uint8Array(0);
 
 export class Gather {
   readonly #hold: Hold;
   readonly #limit: number;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = nothing;
   #length = 0;
 
   constructor(limit: number, hold: Hold) {
@@ -47,7 +48,7 @@ export class Gather {
   /** Forget everything and give the budget back. */
   release(): void {
     this.#hold(-this.#bytes.length);
-    this.#bytes = new Uint8Array(0);
+    this.#bytes = nothing;
     this.#length = 0;
   }
 }

@@ -30,7 +30,7 @@ interface AddressRow {
 interface ServiceRow {
   readonly transport: 'tcp' | 'udp';
   readonly port: number;
-  protocol?: string;
+  protocol: string | undefined;
 }
 
 interface EvidenceRow {
@@ -41,13 +41,40 @@ interface EvidenceRow {
   last: number;
 }
 
+/** Ports that answer: few, so they are looked through. */
+export class Services {
+  readonly #rows: ServiceRow[] = [];
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  find(transport: 'tcp' | 'udp', port: number): ServiceRow | undefined {
+    for (const row of this.#rows) if (row.port === port && row.transport === transport) return row;
+    return undefined;
+  }
+
+  has(transport: 'tcp' | 'udp', port: number): boolean {
+    return this.find(transport, port) !== undefined;
+  }
+
+  add(row: ServiceRow): void {
+    this.#rows.push(row);
+  }
+
+  rows(): readonly ServiceRow[] {
+    return this.#rows;
+  }
+}
+
 /** One host. Other files read it; the table writes it. */
 export class Host {
   readonly mac: number;
   readonly vendor: string | undefined;
   readonly addresses = new Map<string, AddressRow>();
-  readonly services = new Map<string, ServiceRow>();
-  readonly evidence = new Map<string, EvidenceRow>();
+  readonly services = new Services();
+  /** Few, so they are looked through too. */
+  readonly evidence: EvidenceRow[] = [];
   router = false;
   readonly first: number;
   last: number;
@@ -81,7 +108,7 @@ export class Host {
   get established(): boolean {
     if (this.talked || this.services.size > 0) return true;
     let dhcp = false;
-    for (const row of this.evidence.values()) {
+    for (const row of this.evidence) {
       if (row.protocol === 'dhcp' || row.protocol === 'dhcpv6') dhcp = true;
       else if (row.protocol !== 'tcp') return true;
     }
@@ -127,13 +154,18 @@ export class Host {
   }
 
   serviceRows(): Service[] {
-    return [...this.services.values()]
-      .sort((a, b) => a.port - b.port || a.transport.localeCompare(b.transport))
-      .map((row) => ({ ...row }));
+    return this.services
+      .rows()
+      .toSorted((a, b) => a.port - b.port || a.transport.localeCompare(b.transport))
+      .map(({ transport, port, protocol }) => ({
+        transport,
+        port,
+        ...(protocol === undefined ? {} : { protocol }),
+      }));
   }
 
   evidenceRows(): Evidence[] {
-    return [...this.evidence.values()].map((row) => ({
+    return this.evidence.map((row) => ({
       ...row,
       first: Math.round(row.first),
       last: Math.round(row.last),
@@ -256,8 +288,7 @@ export class HostTable {
 
   /** A port of the host answers; `protocol` when its content told what it speaks. */
   service(host: Host, transport: 'tcp' | 'udp', port: number, protocol?: string): void {
-    const key = `${transport}/${port}`;
-    const row = host.services.get(key);
+    const row = host.services.find(transport, port);
     if (row !== undefined) {
       if (protocol === undefined || row.protocol === protocol) return;
       // What wraps others doesn't hide what is known to be inside.
@@ -265,7 +296,7 @@ export class HostTable {
       row.protocol = protocol;
     } else {
       if (port === 0 || host.services.size >= limits.SERVICES) return;
-      host.services.set(key, { transport, port, ...(protocol === undefined ? {} : { protocol }) });
+      host.services.add({ transport, port, protocol });
     }
     this.#learnt(host);
   }
@@ -274,22 +305,21 @@ export class HostTable {
   say(host: Host, protocol: string, field: string, value: string, at: number): void {
     const clean = sanitize(value);
     if (clean === '') return;
-    const key = `${protocol} ${field} ${clean}`;
-    const row = host.evidence.get(key);
-    if (row !== undefined) {
-      row.last = Math.max(row.last, at);
-      return;
-    }
-    if (host.evidence.size >= limits.EVIDENCE) return;
     const common = talk.has(protocol);
     let values = 0;
     let talked = 0;
-    for (const other of host.evidence.values()) {
-      if (other.protocol === protocol && other.field === field) values++;
-      if (common && talk.has(other.protocol)) talked++;
+    for (const row of host.evidence) {
+      if (row.protocol === protocol && row.field === field) {
+        if (row.value === clean) {
+          row.last = Math.max(row.last, at);
+          return;
+        }
+        values++;
+      }
+      if (common && talk.has(row.protocol)) talked++;
     }
-    if (values >= limits.VALUES || talked >= limits.TALK) return;
-    host.evidence.set(key, { protocol, field, value: clean, first: at, last: at });
+    if (host.evidence.length >= limits.EVIDENCE || values >= limits.VALUES || talked >= limits.TALK) return;
+    host.evidence.push({ protocol, field, value: clean, first: at, last: at });
     if (protocol === 'tcp') {
       host.learnt++;
       host.changed = true;

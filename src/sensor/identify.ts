@@ -134,7 +134,7 @@ export class Identifier implements FlowListener<Reading> {
       const answer = protocol.recognize(bytes);
       if (answer === 'yes') {
         flow.protocol = protocol.name;
-        reading.conversation = protocol.converse(this.#speaker(flow, protocol.name));
+        reading.conversation = protocol.converse(new FlowSpeaker(this, flow, protocol.name));
         return reading.conversation.push(from, bytes, at);
       }
       unsure ||= answer === 'more';
@@ -169,35 +169,75 @@ export class Identifier implements FlowListener<Reading> {
     if (host !== undefined) this.#hosts.say(host, 'tcp', 'remotePort', String(other.port), at);
   }
 
-  #speaker(flow: Flow<Reading>, protocol: string): Speaker {
-    return {
-      port: (side) => flow.ends[side].port,
-      opened: flow.opened,
-      say: (side, field, value, at) => {
-        const host = value === undefined ? undefined : this.#about(flow, side);
-        if (host !== undefined && value !== undefined) this.#hosts.say(host, protocol, field, value, at);
-      },
-      serves: (side) => {
-        flow.protocol = protocol;
-        const host = this.#about(flow, side);
-        if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
-      },
-      weird: this.#weird,
-      as: (inner) => this.#speaker(flow, inner),
-      hold: (count) => {
-        if (count > 0 && this.#held + count > limits.HELD_BYTES) {
-          this.#weird('conversation_budget_spent');
-          return false;
-        }
-        this.#held += count;
-        return true;
-      },
-    };
+  /** What a conversation says of an end. */
+  say(flow: Flow<Reading>, side: Side, protocol: string, field: string, value: string, at: number): void {
+    const host = this.#about(flow, side);
+    if (host !== undefined) this.#hosts.say(host, protocol, field, value, at);
+  }
+
+  serves(flow: Flow<Reading>, side: Side, protocol: string): void {
+    flow.protocol = protocol;
+    const host = this.#about(flow, side);
+    if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
+  }
+
+  weird(name: string): void {
+    this.#weird(name);
+  }
+
+  hold(count: number): boolean {
+    if (count > 0 && this.#held + count > limits.HELD_BYTES) {
+      this.#weird('conversation_budget_spent');
+      return false;
+    }
+    this.#held += count;
+    return true;
   }
 
   #about(flow: Flow<Reading>, side: Side): Host | undefined {
     const end = flow.ends[side];
     return this.#hosts.at(end.mac, end.address);
+  }
+}
+
+/** One flow's way to say things, in the name of one protocol. */
+class FlowSpeaker implements Speaker {
+  readonly #identifier: Identifier;
+  readonly #flow: Flow<Reading>;
+  readonly #protocol: string;
+
+  constructor(identifier: Identifier, flow: Flow<Reading>, protocol: string) {
+    this.#identifier = identifier;
+    this.#flow = flow;
+    this.#protocol = protocol;
+  }
+
+  get opened(): boolean {
+    return this.#flow.opened;
+  }
+
+  port(side: Side): number {
+    return this.#flow.ends[side].port;
+  }
+
+  say(side: Side, field: string, value: string | undefined, at: number): void {
+    if (value !== undefined) this.#identifier.say(this.#flow, side, this.#protocol, field, value, at);
+  }
+
+  serves(side: Side): void {
+    this.#identifier.serves(this.#flow, side, this.#protocol);
+  }
+
+  weird(name: string): void {
+    this.#identifier.weird(name);
+  }
+
+  as(protocol: string): Speaker {
+    return new FlowSpeaker(this.#identifier, this.#flow, protocol);
+  }
+
+  hold(count: number): boolean {
+    return this.#identifier.hold(count);
   }
 }
 

@@ -3,7 +3,9 @@
  * (IEEE 802 clause 8; MA-L, MA-M, MA-S). The longest assignment that matches wins. A locally administered
  * address has no vendor: nobody assigned it.
  *
- * The registry (npm `oui-data`) is 5 MB of JSON, so it is loaded when a table is first asked for.
+ * The registry (npm `oui-data`) is 5 MB of JSON, of which 54,000 assignments and 35,000 names are kept: sorted numbers,
+ * an assignment above the number of its name. It is read from its bytes, since as an object it would take ten times
+ * the room.
  */
 import { isLocalMac } from './frame.ts';
 
@@ -13,25 +15,90 @@ export type VendorOf = (mac: number) => string | undefined;
 /** Hexadecimal digits of the assignments, longest first. */
 const PREFIX_DIGITS = [9, 7, 6] as const;
 const NAME_LIMIT = 64;
+/** Names are numbered in 16 bits; 36 bits of an assignment and these fit a double. */
+const NAMES = 65_536;
 
-/** A lookup over registry entries: prefix in upper-case hexadecimal → name and address, one a line. */
-export function vendorLookup(registry: Readonly<Record<string, string>>): VendorOf {
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** What follows a backslash where a line ends. */
+const LINE_FEED = 0x6e;
+
+/** Where the string that begins at `start` ends: its closing quote, or -1. */
+function endOfString(json: Buffer, start: number): number {
+  let end = json.indexOf(QUOTE, start);
+  while (end > start && json[end - 1] === BACKSLASH) {
+    let escapes = 0;
+    while (json[end - 1 - escapes] === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) break;
+    end = json.indexOf(QUOTE, end + 1);
+  }
+  return end;
+}
+
+/** The name in a value: its first line, which ends where the first escape is a line feed. */
+function nameIn(json: Buffer, start: number, end: number): string {
+  const escape = json.indexOf(BACKSLASH, start);
+  if (escape < 0 || escape >= end) return json.toString('utf8', start, end).trim().slice(0, NAME_LIMIT);
+  if (json[escape + 1] === LINE_FEED) return json.toString('utf8', start, escape).trim().slice(0, NAME_LIMIT);
+  const text = JSON.parse(json.toString('utf8', start - 1, end + 1)) as string;
+  return (text.split('\n', 1)[0] ?? '').trim().slice(0, NAME_LIMIT);
+}
+
+/** The number that hexadecimal digits say, -1 where one isn't. */
+function hexadecimal(json: Buffer, start: number, end: number): number {
+  let number = 0;
+  for (let at = start; at < end; at++) {
+    const byte = json[at] as number;
+    const digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte >= 0x41 && byte <= 0x46 ? byte - 55 : -1;
+    if (digit < 0) return -1;
+    number = number * 16 + digit;
+  }
+  return number;
+}
+
+/** A lookup over a registry in JSON: an object of prefix in upper-case hexadecimal → name and address, one a line. */
+export function vendorTable(registry: Uint8Array): VendorOf {
+  const json = Buffer.from(registry.buffer, registry.byteOffset, registry.byteLength);
+  const names: (string | undefined)[] = [];
+  const numbers = new Map<string, number>();
+  const rows: number[][] = PREFIX_DIGITS.map(() => []);
+  for (let at = json.indexOf(QUOTE); at >= 0;) {
+    const keyEnd = endOfString(json, at + 1);
+    const value = json.indexOf(QUOTE, keyEnd + 1) + 1;
+    const end = keyEnd < 0 || value === 0 ? -1 : endOfString(json, value);
+    if (end < 0) break;
+    const list = rows[PREFIX_DIGITS.findIndex((digits) => digits === keyEnd - at - 1)];
+    const prefix = hexadecimal(json, at + 1, keyEnd);
+    const name = nameIn(json, value, end);
+    let number = numbers.get(name);
+    if (number === undefined && names.length < NAMES) {
+      // The registry's word for an assignee who asked not to be named.
+      number = names.push(name === '' || name === 'Private' ? undefined : name) - 1;
+      numbers.set(name, number);
+    }
+    if (number !== undefined && prefix >= 0) list?.push(prefix * NAMES + number);
+    at = json.indexOf(QUOTE, end + 1);
+  }
+  const tables = rows.map((list) => Float64Array.from(list).sort());
   return (mac) => {
     if (mac < 0 || isLocalMac(mac)) return undefined;
-    const digits = mac.toString(16).toUpperCase().padStart(12, '0');
-    for (const length of PREFIX_DIGITS) {
-      const prefix = digits.slice(0, length);
-      if (!Object.hasOwn(registry, prefix)) continue;
-      const name = registry[prefix]?.split('\n', 1)[0]?.trim().slice(0, NAME_LIMIT) ?? '';
-      // The registry's word for an assignee who asked not to be named.
-      return name === '' || name === 'Private' ? undefined : name;
+    for (const [i, digits] of PREFIX_DIGITS.entries()) {
+      const number = find(tables[i] as Float64Array, Math.floor(mac / 16 ** (12 - digits)));
+      if (number !== undefined) return names[number];
     }
     return undefined;
   };
 }
 
-/** Load the IEEE registry. */
-export async function loadVendors(): Promise<VendorOf> {
-  const registry = await import('oui-data', { with: { type: 'json' } });
-  return vendorLookup(registry.default);
+/** The number of the name of an assignment. */
+function find(table: Float64Array, prefix: number): number | undefined {
+  let low = 0;
+  let high = table.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((table[middle] as number) < prefix * NAMES) low = middle + 1;
+    else high = middle;
+  }
+  const found = table[low];
+  return found !== undefined && Math.floor(found / NAMES) === prefix ? found % NAMES : undefined;
 }

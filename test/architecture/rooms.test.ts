@@ -71,7 +71,7 @@ const packages: Record<string, readonly string[]> = {
   esbuild: ['status'],
   pino: ['platform'],
   commander: ['cli'],
-  'oui-data': ['sensor', 'main', 'cli'],
+  'oui-data': ['platform'],
   'systemd-notify': ['platform'],
   'raw-socket': ['main'],
 };

@@ -9,7 +9,8 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { addon } from '../../src/platform/addon.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
-import { loadVendors } from '../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../src/sensor/vendor.ts';
 import * as wire from '../sensor/wire-builder.ts';
 
 const cpu = (since?: NodeJS.CpuUsage): number => {
@@ -46,7 +47,7 @@ const macOf = (first: number, n: number): string =>
 const ipOf = (n: number): string => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
 
 async function crowd(): Promise<object> {
-  const sensor = new Sensor({ vendorOf: await loadVendors(), stage: openStage() });
+  const sensor = new Sensor({ vendorOf: vendorTable(vendorRegistry()), stage: openStage() });
   const start = kilobytes('VmRSS');
   let at = 1_700_000_000_000;
   const take = (frame: Uint8Array): void => sensor.take(linkType.ETHERNET, frame, frame.length, at++);
@@ -87,7 +88,7 @@ async function crowd(): Promise<object> {
 }
 
 async function listen(interfaceName: string): Promise<object> {
-  const sensor = new Sensor({ vendorOf: await loadVendors(), stage: openStage() });
+  const sensor = new Sensor({ vendorOf: vendorTable(vendorRegistry()), stage: openStage() });
   const capture = addon().openCapture({
     interfaceName,
     snapLength: limits.SNAP,

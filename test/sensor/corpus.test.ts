@@ -6,12 +6,13 @@ import t from 'tap';
 import { addon } from '../../src/platform/addon.ts';
 import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
-import { loadVendors } from '../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../src/sensor/vendor.ts';
 import type { HostObservation } from '../../src/wire/observation.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
 import { corpusFile, corpusNames } from './corpus-files.ts';
 
-const vendorOf = await loadVendors();
+const vendorOf = vendorTable(vendorRegistry());
 
 function read(name: string): { sensor: Sensor; weirds: string[]; hosts: Map<string, HostObservation> } {
   const sensor = new Sensor({ stage: addon().openStage({}), vendorOf });

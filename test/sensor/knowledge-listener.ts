@@ -4,11 +4,12 @@ import { linkType } from '../../src/sensor/constants.ts';
 import { macText } from '../../src/sensor/frame.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
-import { loadVendors } from '../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../src/sensor/vendor.ts';
 import { exchange } from './wire-builder.ts';
 import type { Station } from './wire-builder.ts';
 
-const vendorOf = await loadVendors();
+const vendorOf = vendorTable(vendorRegistry());
 
 export interface Who extends Partial<Record<Attribute, string>> {
   readonly medical: boolean;

@@ -6,7 +6,8 @@ import type { Identity } from '../../src/sensor/identity.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
 import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
-import { loadVendors } from '../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../src/sensor/vendor.ts';
 import { corpusFile, corpusNames } from './corpus-files.ts';
 import { truths } from './truth.ts';
 import type { Truth } from './truth.ts';
@@ -47,7 +48,7 @@ export const precision = (t: Tally): number => (t.right + t.wrong === 0 ? 1 : t.
 export const recall = (t: Tally): number => t.right / (t.right + t.wrong + t.missing);
 
 export async function score(): Promise<Score> {
-  const vendorOf = await loadVendors();
+  const vendorOf = vendorTable(vendorRegistry());
   const tallies = new Map<string, Tally>();
   const misses: Miss[] = [];
   const falseMedical: string[] = [];

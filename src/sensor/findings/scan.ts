@@ -54,7 +54,7 @@ const WELL_KNOWN = 1024;
 const answering: ReadonlySet<number> = new Set([1900, 3702, 5353, 5355, 5683]);
 /** Management asks whole networks; so do scanners. */
 const management: ReadonlySet<number> = new Set([137, 161]);
-const DHCP_SERVER = 'udp/67';
+const DHCP_SERVER = 67;
 
 /** Who tries: a host of the link, or an address behind the router with that card. */
 export interface Prober {
@@ -163,7 +163,7 @@ export class ScanWatch {
   /** A request by a host of the link. */
   asks(host: Host, frame: Frame, at: number): void {
     // A gratuitous one announces, a router asks for whomever it has packets for, a DHCP server before it gives.
-    if (frame.destination === frame.claim || host.router || host.services.has(DHCP_SERVER)) return;
+    if (frame.destination === frame.claim || host.router || host.services.has('udp', DHCP_SERVER)) return;
     const source = this.#source({ host, address: frame.claim, mac: host.mac });
     const asked = (source.asked ??= new Map<string, Trial>());
     if (this.#note(asked, frame.destination, at) && asked.size >= ASKED) this.#sweeps(source, asked, at);
@@ -293,5 +293,5 @@ function isTry({ host }: Prober, { transport, port, from, inside }: Target): boo
   if (transport === 'tcp') return true;
   if (port >= DATAGRAM_PORTS) return false;
   if (port < WELL_KNOWN) return true;
-  return from >= WELL_KNOWN && !answering.has(from) && host?.services.has(`udp/${from}`) !== true;
+  return from >= WELL_KNOWN && !answering.has(from) && host?.services.has('udp', from) !== true;
 }

@@ -7,7 +7,8 @@ import { addon } from '../../../src/platform/addon.ts';
 import { limits } from '../../../src/sensor/constants.ts';
 import { macText } from '../../../src/sensor/frame.ts';
 import { Sensor } from '../../../src/sensor/sensor.ts';
-import { loadVendors } from '../../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../../src/sensor/vendor.ts';
 
 export interface Told {
   readonly mac: string;
@@ -18,7 +19,7 @@ export interface Told {
 }
 
 async function watch(interfaceName: string): Promise<void> {
-  const sensor = new Sensor({ vendorOf: await loadVendors(), stage: addon().openStage({}) });
+  const sensor = new Sensor({ vendorOf: vendorTable(vendorRegistry()), stage: addon().openStage({}) });
   const known = new Map<string, Set<string>>();
   const tell = (): void => {
     const rows: Told[] = [];
