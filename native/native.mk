@@ -50,6 +50,9 @@ build/native-arm64/raw.node: native/native.mk $(MODULES_STAMP) $(NODE_ARM64_STAM
 build/native/test-native: $(NATIVE_CORE_O) $(call native-objects,release,$(NATIVE_TESTS))
 	$(NATIVE_CXX) $(NATIVE_LDFLAGS) -o $@ $^ $(NATIVE_CRYPTO)
 
+build/native/send-frames: build/native/release/test/native/bench/send_frames.o
+	$(NATIVE_CXX) $(NATIVE_LDFLAGS) -o $@ $^
+
 build/native/test-native-asan: $(NATIVE_CORE_ASAN) $(call native-objects,asan,$(NATIVE_TESTS))
 	$(NATIVE_CXX) $(NATIVE_LDFLAGS) $(NATIVE_SANITIZE) -o $@ $^ $(NATIVE_CRYPTO)
 

@@ -40,8 +40,8 @@ class Stage {
   static constexpr uint32_t kInspected = 32 * 1024;
   static constexpr double kFlowIdleMillis = 300'000;
   /** New cards that are believed at once, and how many more a second. */
-  static constexpr double kNewCards = 1024;
-  static constexpr double kNewCardsASecond = 16;
+  static constexpr double kNewCards = 512;
+  static constexpr double kNewCardsASecond = 4;
   static constexpr int kTunnels = 3;
   /** What one frame may add to a batch at most: see `take`. */
   static constexpr size_t kRoom = 1 << 20;

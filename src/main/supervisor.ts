@@ -17,7 +17,13 @@ import { configFile, loadConfig } from '../platform/config.ts';
 import { announceReady } from '../platform/supervise/announce.ts';
 import { SupervisedChild } from '../platform/supervise/child.ts';
 import { applyNetwork, checkNetwork, missingInterfaces } from '../platform/supervise/network.ts';
-import { barredFolder, startCommand, startOrder, stopStages } from '../platform/supervise/privilege.ts';
+import {
+  barredFolder,
+  nodeFlags,
+  startCommand,
+  startOrder,
+  stopStages,
+} from '../platform/supervise/privilege.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
 import type { ProcessName } from '../wire/ids.ts';
@@ -104,7 +110,7 @@ async function supervise(config: Config, network: boolean): Promise<void> {
   process.on('SIGHUP', () => end(exitCodes.ok, 'SIGHUP'));
 
   for (const name of startOrder) {
-    const program = [process.execPath, join(root, `src/main/${name}.ts`)];
+    const program = [process.execPath, ...nodeFlags(name), join(root, `src/main/${name}.ts`)];
     const [command = '', ...args] = startCommand(name, config.uids, program);
     const child = new SupervisedChild({
       name,

@@ -41,9 +41,12 @@ interface EvidenceRow {
   last: number;
 }
 
+const none: readonly never[] = [];
+
 /** Ports that answer: few, so they are looked through. */
 export class Services {
-  readonly #rows: ServiceRow[] = [];
+  // Replaced by one with a row more: an array that is pushed to keeps room for sixteen.
+  #rows: readonly ServiceRow[] = none;
 
   get size(): number {
     return this.#rows.length;
@@ -59,7 +62,7 @@ export class Services {
   }
 
   add(row: ServiceRow): void {
-    this.#rows.push(row);
+    this.#rows = [...this.#rows, row];
   }
 
   rows(): readonly ServiceRow[] {
@@ -74,7 +77,7 @@ export class Host {
   readonly addresses = new Map<string, AddressRow>();
   readonly services = new Services();
   /** Few, so they are looked through too. */
-  readonly evidence: EvidenceRow[] = [];
+  evidence: readonly EvidenceRow[] = none;
   router = false;
   readonly first: number;
   last: number;
@@ -319,7 +322,7 @@ export class HostTable {
       if (common && talk.has(row.protocol)) talked++;
     }
     if (host.evidence.length >= limits.EVIDENCE || values >= limits.VALUES || talked >= limits.TALK) return;
-    host.evidence.push({ protocol, field, value: clean, first: at, last: at });
+    host.evidence = [...host.evidence, { protocol, field, value: clean, first: at, last: at }];
     if (protocol === 'tcp') {
       host.learnt++;
       host.changed = true;

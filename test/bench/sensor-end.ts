@@ -6,12 +6,15 @@
  *   node test/bench/sensor-end.ts listen INTERFACE  the sensor on an interface until stdin closes: CPU, frames, drops
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { addon } from '../../src/platform/addon.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
 import { vendorTable } from '../../src/sensor/vendor.ts';
 import * as wire from '../sensor/wire-builder.ts';
+import type { Station } from '../sensor/wire-builder.ts';
 
 const cpu = (since?: NodeJS.CpuUsage): number => {
   const { user, system } = process.cpuUsage(since);
@@ -20,6 +23,9 @@ const cpu = (since?: NodeJS.CpuUsage): number => {
 
 const openStage = (): ReturnType<ReturnType<typeof addon>['openStage']> =>
   addon().openStage({ flows: limits.FLOWS, sightings: limits.SIGHTINGS });
+
+/** Bytes of a flow and its places in the index (`native/sensor/flow_table.h`). */
+const IDLE_FLOW = 120;
 
 /** Reading the file isn't counted: each piece is read before the clock starts. */
 function stageAlone(file: string): object {
@@ -41,6 +47,14 @@ function stageAlone(file: string): object {
 const kilobytes = (field: string): number =>
   Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 
+/** What is in memory once nothing that can go is. */
+function settled(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let n = 0; n < 3; n++) collect();
+  return kilobytes('VmRSS');
+}
+
 const hex = (n: number): string => n.toString(16).padStart(2, '0');
 const macOf = (first: number, n: number): string =>
   `${hex(first)}:03:b1:${hex(n >> 16)}:${hex((n >> 8) & 255)}:${hex(n & 255)}`;
@@ -52,6 +66,7 @@ async function crowd(): Promise<object> {
   let at = 1_700_000_000_000;
   const take = (frame: Uint8Array): void => sensor.take(linkType.ETHERNET, frame, frame.length, at++);
   const HOSTS = 10_000;
+  const FLOWS = 10_000;
   const associate = wire.ascii('GET / HTTP/1.1\r\nhost: archive\r\nuser-agent: Viewer 2.1\r\n\r\n');
   for (let n = 0; n < HOSTS; n++) {
     const [mac, ip] = [macOf(0, n), ipOf(n + 1)];
@@ -69,6 +84,17 @@ async function crowd(): Promise<object> {
     peak: kilobytes('VmHWM'),
     rss: kilobytes('VmRSS'),
   };
+  const before = settled();
+  // More of the same conversations, by other ports: flows that tell nothing new.
+  for (let n = 0; n < FLOWS; n++) {
+    const other = (n + 1) % HOSTS;
+    const ends = [n, other].map((host) => ({ mac: macOf(0, host), ip: ipOf(host + 1) })) as [
+      Station,
+      Station,
+    ];
+    for (const bytes of wire.exchange(...ends, [50_000, 104], [])) take(bytes);
+  }
+  const after = settled();
   const frame = Buffer.from(
     wire.ethernet(macOf(2, 0), 'ff:ff:ff:ff:ff:ff', 0x806, wire.arp(1, macOf(2, 0), '10.9.0.1', '10.9.9.9')),
   );
@@ -80,6 +106,9 @@ async function crowd(): Promise<object> {
   return {
     start,
     ...full,
+    // Without the flows, which are the stage's.
+    host: (before - start) / HOSTS - (5 * IDLE_FLOW) / 1024,
+    idleFlow: ((after - before) * 1024) / FLOWS,
     afterFlood: kilobytes('VmRSS'),
     hostsAfterFlood: sensor.hosts.size,
     created: sensor.hosts.created,

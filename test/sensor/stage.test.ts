@@ -293,7 +293,7 @@ void t.test('a flood of invented cards is held back, and counted', (t) => {
   const bare = (n: number): Uint8Array => wire.ethernet(invented(n), 'ff:ff:ff:ff:ff:ff', 0x88b5, [1, 2, 3]);
   for (let n = 0; n < 3000; n++) take(bare(n), n);
   t.equal(seen.size + held, 3000);
-  t.ok(seen.size > 1000 && seen.size < 1100, `${seen.size} believed`);
+  t.ok(seen.size > 500 && seen.size < 530, `${seen.size} believed`);
 
   const last = seen.size;
   take(bare(2999), 3500);

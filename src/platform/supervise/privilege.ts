@@ -20,6 +20,13 @@ export const stopStages = [
   ['audit'],
 ] as const satisfies ProcessName[][];
 
+/**
+ * How Node runs a process. The sensor's tables are bounded, and so is what V8 may keep beside them: a small nursery, an
+ * old space that is collected before it grows, one thread to help. The units say the same.
+ */
+export const nodeFlags = (name: ProcessName): readonly string[] =>
+  name === 'sensor' ? ['--v8-pool-size=1', '--max-semi-space-size=2', '--max-old-space-size=128'] : [];
+
 const capabilities: { readonly [name in ProcessName]?: string } = { tunnel: 'net_admin', sensor: 'net_raw' };
 
 /** The arguments of setpriv(1) that make a process of this machine's root into `name`. */

@@ -302,7 +302,8 @@ export class Baselines {
           days: 0,
           learnt: learning || news === undefined,
         };
-        device.entries.set(key, entry);
+        // In one piece, as it stays.
+        device.entries.set([role, ' ', peer, ' ', transport, '/', String(port)].join(''), entry);
         this.#entries++;
       }
       if (news !== undefined) this.#raise(news, conduct, host, at);

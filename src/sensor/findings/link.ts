@@ -143,11 +143,11 @@ export class LinkWatch {
     if (fresh >= FLOOD) {
       let genuine = 0;
       let sample: Host | undefined;
-      for (const host of this.#hosts.all()) {
-        if (host.first < this.#windowAt) continue;
+      this.#hosts.each((host) => {
+        if (host.first < this.#windowAt) return;
         if (host.talked || host.services.size > 0) genuine++;
         else sample = host;
-      }
+      });
       const invented = genuine < fresh * GENUINE;
       this.floodedSince = invented ? (this.floodedSince ?? this.#windowAt) : undefined;
       if (invented) {
