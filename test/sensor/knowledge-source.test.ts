@@ -15,7 +15,8 @@ import { softwareRules } from '../../src/sensor/knowledge/software.ts';
 import { thingRules } from '../../src/sensor/knowledge/things.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
-import { loadVendors } from '../../src/sensor/vendor.ts';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { vendorTable } from '../../src/sensor/vendor.ts';
 import { corpusFile, corpusNames } from './corpus-files.ts';
 import { PcapReader } from './reference/pcap.ts';
 import { truths } from './truth.ts';
@@ -42,7 +43,7 @@ const onCapturesAlone: ReadonlySet<string> = new Set([
 ]);
 
 void t.test('right answers rest on facts that are written down elsewhere', async (t) => {
-  const vendorOf = await loadVendors();
+  const vendorOf = vendorTable(vendorRegistry());
   const alone = new Set<string>();
   let answers = 0;
   for (const file of corpusNames()) {
