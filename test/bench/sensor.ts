@@ -7,7 +7,7 @@
  *   drops                    the sensor on a veth pair at 100,000 packets/s: frames lost, and cores used
  *   rss                      10,000 hosts and 50,000 flows, then a million invented cards
  *
- *   node test/bench/sensor.ts [--packets 1000000] [--rounds 3] [--seconds 60]  →  build/bench/sensor.json
+ *   node test/bench/sensor.ts [--packets 4000000] [--rounds 3] [--seconds 60]  →  build/bench/sensor.json
  *
  * The capture is the Ethernet part of the corpus, repeated; each repetition has its own MAC and IPv4 addresses, so
  * that hosts and flows are new ones. The peers know more protocols than the sensor, which reads what devices say of
