@@ -224,7 +224,8 @@ const figures = [
   alone(
     'drops',
     `frames of ${heard.sent} at ${Math.round(perSecond)}/s for ${listening} s`,
-    heard.sent - heard.packets + heard.drops,
+    // The link's own frames (neighbour discovery) are heard as well: some twenty a minute.
+    Math.max(0, heard.sent - heard.packets + heard.drops),
     '0',
   ),
   alone('cores while listening', 'cores', heard.seconds / heard.lasted, '<= 0.5'),
