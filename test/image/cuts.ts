@@ -48,7 +48,7 @@ async function cutAfter(machine: Running, seconds: number): Promise<void> {
 
 /** Records that the log has acknowledged. */
 const acknowledged = async (machine: Running): Promise<number> =>
-  Number(/size\D+(\d+)/.exec(await machine.run('anteroom audit head', ASK))?.[1] ?? Number.NaN);
+  Number(/^records\s+(\d+)/m.exec(await machine.run('anteroom audit head', ASK))?.[1] ?? Number.NaN);
 
 /** It came up by itself, is well, and lost nothing. */
 async function wellAfter(machine: Running, records: number): Promise<number> {
