@@ -122,12 +122,6 @@ async function measure(machine: Running, cables: Cables): Promise<void> {
   }
 }
 
-async function off(machine: Running): Promise<void> {
-  // The answer may not come any more.
-  machine.run('systemctl poweroff --no-block', ASK).catch(() => undefined);
-  await machine.off(900);
-}
-
 const site = (): Site => JSON.parse(readFileSync(siteFile, 'utf8')) as Site;
 
 async function first(): Promise<void> {
@@ -149,7 +143,7 @@ async function first(): Promise<void> {
     await inspect(machine, 1);
     await echo(machine, cables, fresh);
     await machine.run('echo kept > /var/lib/anteroom/mark; sync', ASK);
-    await off(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
     cables.stop();
@@ -174,7 +168,7 @@ async function second(): Promise<void> {
     say('a restart keeps state');
     await echo(machine, cables, site());
     await measure(machine, cables);
-    await off(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
     cables.stop();

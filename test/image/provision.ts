@@ -205,8 +205,7 @@ async function factory(): Promise<void> {
       `screen and page use ${(await machine.run('systemctl show -P MemoryCurrent anteroom-screen.service anteroom-setup.service')).trim().replaceAll(/\s+/g, ' ')} bytes`,
     );
     await refusalsIn(machine);
-    await machine.run('systemctl poweroff --no-block');
-    await machine.off(180);
+    await machine.switchOff(600);
   } finally {
     await machine.cut();
   }
@@ -301,8 +300,7 @@ async function enrol(): Promise<void> {
     await running(machine);
     await unplug(machine, answer);
     say('the office took the receipt, and its answer is installed');
-    await machine.run('systemctl poweroff --no-block');
-    await machine.off(240);
+    await machine.switchOff(600);
   } finally {
     await machine.cut();
   }
@@ -333,8 +331,7 @@ async function again(): Promise<void> {
     assert.equal(await state(machine), before);
     say('a stick of another site: E12, nothing changed');
     await unplug(machine, second);
-    await machine.run('systemctl poweroff --no-block');
-    await machine.off(240);
+    await machine.switchOff(600);
   } finally {
     await machine.cut();
   }
@@ -362,8 +359,7 @@ async function reset(): Promise<void> {
     const shown = await machine.run('cat /run/anteroom/provision/stick.json');
     say(`the used stick after a reset: ${shown.trim()}`);
     await unplug(machine, name);
-    await machine.run('systemctl poweroff --no-block');
-    await machine.off(240);
+    await machine.switchOff(600);
   } finally {
     await machine.cut();
   }

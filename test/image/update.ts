@@ -97,11 +97,6 @@ async function up(home: string): Promise<Running> {
   return machine;
 }
 
-async function shutDown(machine: Running): Promise<void> {
-  await machine.run('systemctl poweroff --no-block', ASK);
-  await machine.off(600);
-}
-
 const version = async (machine: Running): Promise<number> =>
   Number(/IMAGE_VERSION="?(\d+)/.exec(await machine.run('cat /etc/os-release', ASK))?.[1]);
 
@@ -157,7 +152,7 @@ async function makeBase(): Promise<void> {
     say((await machine.run('anteroom health --wait 600', 700)).trim());
     await machine.run('echo kept > /var/lib/anteroom/mark; sync', ASK);
     say((await machine.run('anteroom update status', ASK)).trim());
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }
@@ -185,7 +180,7 @@ async function fromStick(kinds: readonly string[]): Promise<void> {
     say((await machine.run(`${INSTALL} --restart`, 1800)).trim());
     await confirmed(machine);
     say('version 2 came from a stick, was well, is confirmed, and has version 1’s data');
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }
@@ -231,7 +226,7 @@ async function tamper(): Promise<void> {
     }
     assert.equal(await machine.run('ls /efi/EFI/Linux; lsblk -nro PARTLABEL,PARTUUID', ASK), before);
     say('none of five tampered updates was installed');
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }
@@ -294,7 +289,7 @@ async function fromNet(): Promise<void> {
     assert.ok(asked.filter((each) => each.startsWith('root.zst from')).length >= 2);
     await confirmed(machine);
     say('version 2 came from the coordinator over a line that was cut twice');
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
     server.close();
@@ -331,7 +326,7 @@ async function rollBacks(kinds: readonly string[]): Promise<void> {
   try {
     for (const kind of badKinds)
       if (kinds.length === 0 || kinds.includes(kind.name)) await tryBad(machine, kind);
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }
@@ -364,7 +359,7 @@ async function corrupt(): Promise<void> {
     say(status.trim());
     assert.match(status, /rolled back from 2 to 1: the firmware refuses its kernel/);
     assert.equal((await machine.run('cat /run/anteroom/data', ASK)).trim(), 'data: open, tpm');
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }
@@ -447,7 +442,7 @@ async function cuts(count = 5): Promise<void> {
     await machine.run(`${INSTALL} --restart`, 1800);
     await confirmed(machine);
     say(`after ${count} cuts the same update is installed`);
-    await shutDown(machine);
+    await machine.switchOff(900);
   } finally {
     await machine.cut();
   }

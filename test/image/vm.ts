@@ -239,6 +239,12 @@ export class Running {
     await ended;
   }
 
+  /** Switch it off from inside. The answer may not come any more, so only the end counts. */
+  async switchOff(seconds: number): Promise<void> {
+    this.run('systemctl poweroff --no-block', seconds).catch(() => undefined);
+    await this.off(seconds);
+  }
+
   /** The machine switched itself off. */
   async off(seconds: number): Promise<void> {
     const until = performance.now() + seconds * 1000;
