@@ -19,6 +19,8 @@
  *   weird (6)      8: number 4 · count 4 · 16: offset in the file f64 (-1: of a frame)
  *   totals (7)     8: frames f64 · bytes f64 · fragments f64 · 32: flows 4 · flows evicted 4 · pending bytes 4 ·
  *                  sightings 4 · 48: sightings evicted f64 · 56: cards held back since the last totals 4
+ *   against (8)    what nobody's stack does by itself. 8: epoch ms f64 · source MAC f64 · 24: number of the weird 4 ·
+ *                  address length 1 · 3 · 32: source 16 · destination 16
  *
  * The chunk of a frame is the part of its payload that is new and in order; data is what waited for it.
  */
@@ -32,7 +34,7 @@
 
 namespace anteroom::sensor {
 
-enum class Record : uint8_t { kFrame = 1, kData, kEnded, kFlow, kSighting, kWeird, kTotals };
+enum class Record : uint8_t { kFrame = 1, kData, kEnded, kFlow, kSighting, kWeird, kTotals, kAgainst };
 
 /** Why a direction is no longer looked at. */
 enum class End : uint8_t { kInspected = 1, kGap, kTruncated };

@@ -9,7 +9,7 @@
  *   SLL2      protocol 2 · reserved 2 · interface 4 · ARPHRD 2 · type 1 · length 1 · source 8 · payload
  *
  * Nothing is trusted: lengths are clamped to what was captured, what contradicts itself is a named weird.
- * Fragments are counted, not reassembled: the protocols the sensor reads don't fragment on a LAN.
+ * A fragment is told as one; fragment_table.h puts them together.
  */
 #pragma once
 

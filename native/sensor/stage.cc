@@ -71,10 +71,15 @@ bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t 
   Frame frame;
   for (int level = 0; level <= kTunnels; level++) {
     frame.decode(link, bytes, length);
-    observe(frame, level == 0 ? wire_length : length, at, batch);
-    if (!frame.inner.there()) break;
+    observe(frame, wire_length, at, batch);
+    if (!frame.inner.there()) {
+      if (frame.transport != Transport::kFragment || !join(frame, at, bytes, length, batch)) break;
+      wire_length = 0;
+      continue;
+    }
     link = frame.inner.link;
     length = frame.inner.end - frame.inner.start;
+    wire_length = length;
     bytes += frame.inner.start;
   }
   if (at - swept_ > kSweepMillis || at < swept_) {
@@ -96,6 +101,10 @@ void Stage::done(uint32_t row, uint32_t generation, int side) noexcept {
 }
 
 bool Stage::expire(double at, Batch& batch) {
+  if (fragments_waiting_.size() > 0) {
+    fragments_waiting_.expire(at, weirds_);
+    odd_ = true;
+  }
   for (int n = 0; n < kExpireRows; n++) {
     const uint32_t row = flows_.oldest();
     if (row == kNoRow || at - flows_[row].last < kFlowIdleMillis) return true;

@@ -3,7 +3,7 @@
  * capture files take the same way.
  *
  *   frame → decode → sightings → flows → reassembly → batch
- *     ↑        └─ what a tunnel carries, again, up to kTunnels deep
+ *     ↑        └─ what a tunnel carries and what fragments come to, again, up to kTunnels deep
  *
  * Handed over are: the first frame of a card, and from an address that may be its own; claims of addresses by another
  * card than before; SYNs of a shape that is new of their sender; TCP payload in order until TypeScript says that a
@@ -27,6 +27,7 @@
 
 #include "batch.h"
 #include "flow_table.h"
+#include "fragment_table.h"
 #include "frame.h"
 #include "pending_pool.h"
 #include "recent.h"
@@ -56,7 +57,7 @@ class Stage {
     /** From a good source of randomness: who knows it can make tables slow. */
     uint64_t seed = 0;
     size_t enough = kEnough;
-    /** Hand over every frame: what it takes to compare the decoder with another. */
+    /** Hand over every frame, all of it: what it takes to compare the decoder with another. */
     bool all = false;
   };
   explicit Stage(const Options& options);
@@ -78,11 +79,13 @@ class Stage {
   const FlowTable& flows() const noexcept { return flows_; }
   const SightingTable& sightings() const noexcept { return sightings_; }
   const PendingPool& pending() const noexcept { return pending_; }
+  const FragmentTable& fragments() const noexcept { return fragments_waiting_; }
   bool full(const Batch& batch) const noexcept { return batch.size() >= enough_ || batch.left() < kRoom + kTail; }
 
  private:
   struct Part;
   void observe(const Frame& frame, uint32_t wire_length, double at, Batch& batch);
+  bool join(const Frame& frame, double at, const uint8_t*& bytes, uint32_t& length, Batch& batch);
   void see(const Frame& frame, uint32_t wire_length, double at, Part& part, Batch& batch);
   bool believe(double at) noexcept;
   bool is_news(uint64_t print, double at, double millis, const Part& part) noexcept;
@@ -107,6 +110,7 @@ class Stage {
   FlowTable flows_;
   SightingTable sightings_;
   PendingPool pending_;
+  FragmentTable fragments_waiting_;
   /** What was said, and who claims what. */
   Recent said_;
   Latest claims_;

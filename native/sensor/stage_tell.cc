@@ -14,6 +14,7 @@ namespace {
 constexpr uint32_t kTellRows = 512;
 constexpr size_t kFlowLength = 88;
 constexpr size_t kSightingLength = 56;
+constexpr size_t kAgainstLength = 64;
 /** Bytes of a frame handed over at most; of one that is handed over for its headers alone. */
 constexpr uint32_t kFrameBytes = 128 * 1024;
 constexpr uint32_t kHeaderBytes = 256;
@@ -134,9 +135,28 @@ void Stage::weird_at(Weird what, uint64_t offset, Batch& batch) noexcept {
   store_le_f64(record + 16, static_cast<double>(offset));
 }
 
+/** A fragment. True: it was the last that was missing, and `bytes` are the whole datagram's. */
+bool Stage::join(const Frame& frame, double at, const uint8_t*& bytes, uint32_t& length, Batch& batch) {
+  const FragmentTable::Joined joined = fragments_waiting_.join(frame, at, weirds_);
+  odd_ = true;
+  if (joined.against != Weird::kNone) {
+    uint8_t* record = batch.add(Record::kAgainst, kAgainstLength);
+    store_le_f64(record + 8, at);
+    store_le_f64(record + 16, number(frame.source_mac));
+    store_le32(record + 24, static_cast<uint32_t>(joined.against));
+    record[28] = frame.source.length;
+    std::memcpy(record + 32, frame.source.bytes, 16);
+    std::memcpy(record + 48, frame.destination.bytes, 16);
+  }
+  if (joined.bytes == nullptr) return false;
+  bytes = joined.bytes;
+  length = joined.length;
+  return true;
+}
+
 void Stage::write(const Frame& frame, const Part& part, double at, Batch& batch) noexcept {
   const bool transported = frame.transport == Transport::kTcp || frame.transport == Transport::kUdp;
-  const uint32_t whole = part.payload ? frame.payload_end : transported ? frame.payload_start : kHeaderBytes;
+  const uint32_t whole = part.payload || all_ ? frame.payload_end : transported ? frame.payload_start : kHeaderBytes;
   const uint32_t kept = std::min({whole, frame.length, kFrameBytes});
   uint8_t* record = batch.add(Record::kFrame, Batch::kFixed + kept);
   record[1] = static_cast<uint8_t>(frame.network);

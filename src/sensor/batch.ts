@@ -6,9 +6,18 @@
 import { frameWeirds } from './constants.ts';
 import type { Frame } from './frame.ts';
 
-const record = { FRAME: 1, DATA: 2, ENDED: 3, FLOW: 4, SIGHTING: 5, WEIRD: 6, TOTALS: 7 } as const;
+const record = {
+  FRAME: 1,
+  DATA: 2,
+  ENDED: 3,
+  FLOW: 4,
+  SIGHTING: 5,
+  WEIRD: 6,
+  TOTALS: 7,
+  AGAINST: 8,
+} as const;
 /** Bytes of each kind before what varies. */
-const least = [8, 136, 32, 24, 88, 56, 24, 64] as const;
+const least = [8, 136, 32, 24, 88, 56, 24, 64, 64] as const;
 
 /** Why the stage looks no further at a direction. */
 export type StageEnd = 'inspected' | 'gap' | 'truncated';
@@ -97,6 +106,8 @@ export interface BatchReader {
   /** `offset`: in a capture file; undefined: of a frame. */
   weird(name: string, count: number, offset: number | undefined): void;
   totals(totals: Totals): void;
+  /** What no system does by itself, by the name of the weird, and who did it to whom. */
+  against(name: string, mac: number, source: string, destination: string, at: number): void;
 }
 
 const sideOf = (byte: number): 0 | 1 => (byte === 1 ? 1 : 0);
@@ -169,6 +180,19 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
           held: u32(at + 56),
         });
         break;
+      case record.AGAINST: {
+        const length = view.getUint8(at + 28);
+        const source = packed(view, at + 32, length);
+        const destination = packed(view, at + 48, length);
+        reader.against(
+          frameWeirds[u32(at + 24)] ?? 'weird_unknown',
+          f64(at + 16),
+          source,
+          destination,
+          f64(at + 8),
+        );
+        break;
+      }
     }
     at += length;
   }

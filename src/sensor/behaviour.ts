@@ -134,6 +134,13 @@ export class Behaviour {
     if (news.isAccount) this.#account(news, protocol);
   }
 
+  /** Fragments as no system makes them: `what` is the stage's word for it. */
+  fragments(what: string, mac: number, source: string, destination: string, at: number): void {
+    const evidence = `${what.replaceAll('_', ' ')}: ${printAddress(source)} to ${printAddress(destination)}`;
+    const about = this.#hosts.at(mac, source) ?? (mac === NO_MAC ? undefined : mac);
+    this.findings.raise({ kind: 'evasive-fragments', about, key: printAddress(destination), evidence, at });
+  }
+
   #arp(frame: Frame, at: number): void {
     this.#link.arp(frame, at);
     const host = this.#hosts.card(frame.sourceMac);

@@ -178,6 +178,10 @@ export class Sensor implements BatchReader {
     this.behaviour.held(totals.held);
   }
 
+  against(name: string, mac: number, source: string, destination: string, at: number): void {
+    this.behaviour.fragments(name, mac, source, destination, at);
+  }
+
   weird(name: string, count = 1, offset?: number): void {
     if (offset === undefined) this.weirds.set(name, (this.weirds.get(name) ?? 0) + count);
     else if (this.#fileWeirds.length < FILE_WEIRDS) this.#fileWeirds.push({ weird: name, offset });

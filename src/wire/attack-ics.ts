@@ -26,6 +26,7 @@ export const techniques = {
   T0811: row('Data from Information Repositories', 'collection'),
   T0812: row('Default Credentials', 'lateral-movement'),
   T0814: row('Denial of Service', 'inhibit-response-function'),
+  T0820: row('Exploitation for Evasion', 'evasion'),
   T0826: row('Loss of Availability', 'impact'),
   T0830: row('Adversary-in-the-Middle', 'collection'),
   T0842: row('Network Sniffing', 'discovery'),

@@ -90,6 +90,12 @@ export const findingKinds = {
     'Network card addresses appear faster than cards can be plugged in.',
     'Find the switch port they come from and shut it; switch on port security and DHCP snooping.',
   ),
+  'evasive-fragments': row(
+    'high',
+    'T0820',
+    'Sends fragments that contradict each other or hide what they carry.',
+    'No system does that by itself: find who sent them and look at both ends.',
+  ),
   'cleartext-credentials': row(
     'medium',
     'T0842',

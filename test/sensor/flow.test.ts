@@ -48,6 +48,7 @@ function table(capacity?: number): {
     sighting: () => undefined,
     weird: () => undefined,
     totals: (totals) => flows.totals(totals),
+    against: () => undefined,
   };
   const read = (length: number): void => {
     if (!readBatch(stage.batch.subarray(0, length), frame, reader)) throw new Error('a batch that is none');

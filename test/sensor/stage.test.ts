@@ -12,6 +12,7 @@ import { FlowTable } from '../../src/sensor/flow.ts';
 import { Frame } from '../../src/sensor/frame.ts';
 import type { NativeStage } from '../../src/platform/addon.ts';
 import { corpusFile, corpusNames, packetsOf } from './corpus-files.ts';
+import { FragmentTable as ReferenceFragments } from './reference/fragment.ts';
 import { FlowTable as ReferenceFlows } from './reference/flow.ts';
 import { Frame as ReferenceFrame } from './reference/frame.ts';
 import { PcapReader } from './reference/pcap.ts';
@@ -25,6 +26,7 @@ const nothing: BatchReader = {
   sighting: () => undefined,
   weird: () => undefined,
   totals: () => undefined,
+  against: () => undefined,
 };
 
 function read(stage: NativeStage, length: number, reader: Partial<BatchReader>): void {
@@ -51,22 +53,34 @@ const fields = [
   'arp',
 ] as const;
 
-/** What the reference says of a frame, at each level of tunnels. */
-function referenceLevels(
-  link: number,
-  bytes: Uint8Array,
-): { fields: unknown[]; payload: number; weird: string | undefined }[] {
-  const levels = [];
+interface Level {
+  readonly fields: unknown[];
+  readonly payload: number;
+  readonly weirds: string[];
+}
+
+const joinWeirds: string[] = [];
+const joined = new ReferenceFragments((name) => joinWeirds.push(name));
+
+/** What the reference says of a frame, at each level of tunnels and of what fragments come to. */
+function referenceLevels(link: number, bytes: Uint8Array): Level[] {
+  const levels: Level[] = [];
   for (let level = 0; level < 4; level++) {
     const frame = new ReferenceFrame();
     frame.decode(link, bytes);
     const payload = frame.payloadEnd + frame.payloadMissing - frame.payloadStart;
     const transported = frame.transport === 'tcp' || frame.transport === 'udp';
+    joinWeirds.length = 0;
+    const whole = frame.transport === 'fragment' ? joined.join(frame, 1).whole : undefined;
     levels.push({
       fields: fields.map((name) => frame[name]),
       payload: transported ? payload : 0,
-      weird: frame.weird,
+      weirds: [...(frame.weird === undefined ? [] : [frame.weird]), ...joinWeirds],
     });
+    if (whole !== undefined) {
+      bytes = whole;
+      continue;
+    }
     if (frame.inner === undefined) break;
     link = frame.inner.link;
     bytes = bytes.subarray(frame.inner.start, frame.inner.end);
@@ -90,7 +104,7 @@ function differs(link: number, bytes: Uint8Array): string | undefined {
       for (let i = 0; i < count; i++) weirds.push(name);
     },
   });
-  const wantedWeirds = wanted.flatMap(({ weird }) => weird ?? []).sort();
+  const wantedWeirds = wanted.flatMap(({ weirds }) => weirds).sort();
   if (JSON.stringify(weirds.sort()) !== JSON.stringify(wantedWeirds))
     return `${weirds.join()} for ${wantedWeirds.join()}`;
   const texts = wanted.map((level) => JSON.stringify([...level.fields, level.payload])).join(' | ');
@@ -191,12 +205,18 @@ void t.test('every file gives the same flows as the reference', (t) => {
       const stage = addon().openStage({ flows: 40 });
       const frame = new ReferenceFrame();
       const told = flowLog(got);
+      const fragments = new ReferenceFragments(() => undefined);
       let expired = 0;
       for (const packet of order) {
         let { link, bytes } = packet;
         for (let level = 0; level < 4; level++) {
           frame.decode(link, bytes);
           reference.take(frame, packet.at);
+          const { whole } = frame.transport === 'fragment' ? fragments.join(frame, packet.at) : {};
+          if (whole !== undefined) {
+            bytes = whole;
+            continue;
+          }
           if (frame.inner === undefined) break;
           link = frame.inner.link;
           bytes = bytes.subarray(frame.inner.start, frame.inner.end);

@@ -21,7 +21,7 @@ void check(const std::vector<uint8_t>& memory, const Batch& batch, Stage& stage)
   while (at < batch.size()) {
     const uint8_t kind = memory[at];
     const uint32_t length = load_le32(memory.data() + at + 4);
-    if (kind < 1 || kind > 7 || length < 8 || length > batch.size() - at) std::abort();
+    if (kind < 1 || kind > 8 || length < 8 || length > batch.size() - at) std::abort();
     if (kind == static_cast<uint8_t>(Record::kFrame)) {
       const uint8_t* record = memory.data() + at;
       const uint64_t kept = load_le32(record + 132);
@@ -36,6 +36,7 @@ void check(const std::vector<uint8_t>& memory, const Batch& batch, Stage& stage)
   }
   if (at != batch.size() || stage.flows().size() > kRows || stage.sightings().size() > kRows) std::abort();
   if (stage.pending().bytes() > PendingPool::kAllBytes) std::abort();
+  if (stage.fragments().bytes() > FragmentTable::kBytes) std::abort();
 }
 
 }  // namespace
@@ -64,5 +65,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   stage.finish(batch);
   check(memory, batch, stage);
   if (stage.flows().size() != 0 || stage.pending().bytes() != 0) std::abort();
+  if (stage.fragments().size() != 0 || stage.fragments().bytes() != 0) std::abort();
   return 0;
 }

@@ -13,7 +13,7 @@
  * MAC addresses are numbers, so both are cheap map keys; `addressOf` and `macText` print them.
  *
  * Nothing is trusted: lengths are clamped to what was captured, what contradicts itself is a named `weird`.
- * Fragments are counted, not reassembled: the protocols the sensor reads don't fragment on a LAN.
+ * A fragment is told as one; `fragment.ts` puts them together.
  */
 import { NO_MAC, Frame as HandedOver, isUnicast } from '../../../src/sensor/frame.ts';
 import { etherType, ipProtocol, limits, linkType, neighbour } from './constants.ts';
