@@ -26,7 +26,7 @@ import { hl7Engine, hospitalSystem, medicalClasses, medicalRules } from './knowl
 import { gateway } from './knowledge/product-row.ts';
 import { networkRules } from './knowledge/network.ts';
 import { attributes, levels } from './knowledge/rule.ts';
-import type { Attribute, Condition, Level } from './knowledge/rule.ts';
+import type { Attribute, Condition, Level, Rule } from './knowledge/rule.ts';
 import { softwareRules } from './knowledge/software.ts';
 import { thingRules } from './knowledge/things.ts';
 import { isModuleMaker, vendorName } from './knowledge/vendors.ts';
@@ -64,7 +64,7 @@ export interface Known {
   readonly vendor?: string | undefined;
 }
 
-const rules = [
+const rules: readonly Rule[] = [
   ...medicalRules,
   ...dicomRules,
   ...generalRules,
@@ -164,31 +164,80 @@ class Claims {
 
 const textOf = (e: Evidence): string => `${e.protocol} ${e.field}=${e.value}`;
 
+/** Numbers of the rules on each field: of a host's few fields, few rules are asked. */
+const rulesOn = new Map<string, number[]>();
+for (const [number, { on }] of rules.entries()) {
+  const numbers = rulesOn.get(on);
+  if (numbers === undefined) rulesOn.set(on, [number]);
+  else numbers.push(number);
+}
+
+const OUI = 'oui vendor';
+const SERVICE = 'service';
+const nothing: readonly never[] = [];
+
+/** What is known of a host, by field. */
+class Facts {
+  readonly #byField = new Map<string, Evidence[]>();
+  readonly #known: Known;
+
+  constructor(known: Known) {
+    this.#known = known;
+    for (const e of known.evidence) {
+      const key = `${e.protocol} ${e.field}`;
+      const list = this.#byField.get(key);
+      if (list === undefined) this.#byField.set(key, [e]);
+      else list.push(e);
+    }
+  }
+
+  of(key: string): readonly Evidence[] {
+    return this.#byField.get(key) ?? nothing;
+  }
+
+  /** The rules on what there is, in their order. */
+  rules(): Rule[] {
+    const found: number[] = [];
+    const take = (key: string): void => {
+      for (const number of rulesOn.get(key) ?? nothing) found.push(number);
+    };
+    if (this.#known.vendor !== undefined) take(OUI);
+    if (this.#known.services.length > 0) take(SERVICE);
+    for (const key of this.#byField.keys()) take(key);
+    return found.sort((a, b) => a - b).flatMap((number) => rules[number] ?? []);
+  }
+
+  matches({ on, pattern }: Condition): Match[] {
+    if (on === OUI) {
+      const match = pattern.exec(this.#known.vendor ?? '');
+      return match === null ? [] : [{ match, because: `oui vendor=${this.#known.vendor ?? ''}` }];
+    }
+    const found: Match[] = [];
+    if (on === SERVICE) {
+      for (const { transport, port } of this.#known.services) {
+        const match = pattern.exec(`${transport}/${port}`);
+        if (match !== null) found.push({ match, because: `service ${transport}/${port}` });
+      }
+    } else {
+      for (const e of this.of(on)) {
+        const match = pattern.exec(e.value);
+        if (match !== null) found.push({ match, because: textOf(e) });
+      }
+    }
+    return found;
+  }
+}
+
+interface Match {
+  readonly match: RegExpExecArray;
+  readonly because: string;
+}
+
 export function identify(known: Known): Identity {
   const claims = new Claims();
-  const byField = new Map<string, Evidence[]>();
-  for (const e of known.evidence) {
-    const key = `${e.protocol} ${e.field}`;
-    byField.set(key, [...(byField.get(key) ?? []), e]);
-  }
-  const matches = (condition: Condition): { match: RegExpExecArray; because: string }[] => {
-    if (condition.on === 'oui vendor') {
-      const match = condition.pattern.exec(known.vendor ?? '');
-      return match === null ? [] : [{ match, because: `oui vendor=${known.vendor ?? ''}` }];
-    }
-    if (condition.on === 'service') {
-      return known.services.flatMap(({ transport, port }) => {
-        const match = condition.pattern.exec(`${transport}/${port}`);
-        return match === null ? [] : [{ match, because: `service ${transport}/${port}` }];
-      });
-    }
-    return (byField.get(condition.on) ?? []).flatMap((e) => {
-      const match = condition.pattern.exec(e.value);
-      return match === null ? [] : [{ match, because: textOf(e) }];
-    });
-  };
+  const facts = new Facts(known);
   const serves = (protocol: string): boolean => known.services.some((s) => s.protocol === protocol);
-  const of = (key: string): readonly Evidence[] => byField.get(key) ?? [];
+  const of: Of = (key) => facts.of(key);
   const listens = isListener(of, serves('hl7'));
   const vendors = makersNear(known.vendor, of);
   // Names in acknowledgements are the sender's, equipment of others isn't the host's.
@@ -198,15 +247,16 @@ export function identify(known: Known): Identity {
   );
   const names = namesOf(ownWords, vendors);
   const isGateway = !listens && speaksForOthers(of, names);
-  for (const rule of rules) {
-    if (rule.also !== undefined && matches(rule.also).length === 0) continue;
+  for (const rule of facts.rules()) {
     // What a gateway reports of others is not the gateway.
     if ((isGateway || listens) && /^hl7 (?!MSH-)/.test(rule.on)) continue;
     if (listens && rule.on.startsWith('hl7 MSH-')) continue;
-    for (const { match, because } of matches(rule)) {
+    for (const { match, because } of facts.matches(rule)) {
+      if (rule.also !== undefined && facts.matches(rule.also).length === 0) break;
       for (const attribute of attributes) {
-        const value = rule.gives[attribute]?.replace('$1', match[1] ?? '');
-        claims.add(attribute, value, rule.level, because, rule.source);
+        const value = rule.gives[attribute];
+        if (value !== undefined)
+          claims.add(attribute, value.replace('$1', match[1] ?? ''), rule.level, because, rule.source);
       }
     }
   }

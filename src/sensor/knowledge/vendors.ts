@@ -144,8 +144,17 @@ const otherNames: Names = [
 
 const names: Names = [...medicalNames, ...otherNames];
 
+/** Makers are few: what they were called lately. */
+const CALLED = 512;
+const called = new Map<string, string>();
+
 export function vendorName(text: string): string {
-  return names.find(([pattern]) => pattern.test(text))?.[1] ?? text;
+  let name = called.get(text);
+  if (name !== undefined) return name;
+  name = names.find(([pattern]) => pattern.test(text))?.[1] ?? text;
+  if (called.size >= CALLED) called.clear();
+  called.set(text, name);
+  return name;
 }
 
 /** The maker of medical equipment that a text names, if it names one; application titles join words by underscores. */
