@@ -32,6 +32,8 @@ struct Held {
   sensor::CaptureFile file;
   Memory memory;
   bool file_over = false;
+  /** The file is over, and not all is told of what it brought. */
+  bool telling = false;
   size_t walked = 0;
   sensor::Batch batch() const { return {memory.get(), sensor::Stage::kBatchBytes}; }
 };
@@ -140,9 +142,11 @@ napi_value next(napi_env env, napi_callback_info info) {
     sensor::Batch batch = it.batch();
     const bool more = it.file.read(batch);
     if (!more && it.file_over) {
+      it.file_over = false;
+      it.telling = true;
       it.file.end(batch);
-      it.file_over = !it.stage.tell(batch);
     }
+    if (!more && it.telling) it.telling = !it.stage.tell(batch);
     if (batch.size() > 0 || more) it.stage.finish(batch);
     return size_of(env, batch);
   });
