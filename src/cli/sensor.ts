@@ -19,6 +19,7 @@ import { findingKinds, severities } from '../wire/finding.ts';
 import type { FindingReport } from '../wire/finding.ts';
 
 const PIECE = 256 * 1024;
+const HOSTS_A_WRITE = 64;
 
 interface FileWeird extends Weird {
   readonly file: string;
@@ -109,6 +110,16 @@ function json(host: Host): object {
   };
 }
 
+/** One object with a host a line, written as it is made: a busy link has thousands. */
+function printJson(packets: number, hosts: readonly Host[], rest: object): void {
+  process.stdout.write(`{"packets":${packets},"hosts":[`);
+  for (let at = 0; at < hosts.length; at += HOSTS_A_WRITE) {
+    const lines = hosts.slice(at, at + HOSTS_A_WRITE).map((host) => `\n${JSON.stringify(json(host))}`);
+    process.stdout.write(`${at === 0 ? '' : ','}${lines.join()}`);
+  }
+  process.stdout.write(`],\n${JSON.stringify(rest).slice(1)}\n`);
+}
+
 export function register(program: Command): void {
   const sensor = program.command('sensor').description('what the sensor sees');
   registerEastWest(sensor);
@@ -128,14 +139,11 @@ export function register(program: Command): void {
       for (const file of files) packets += readFile(file, reading, weirds);
       const hosts = inOrder(reading.hosts.all());
       if (options.json === true) {
-        const output = {
-          packets,
-          hosts: hosts.map(json),
+        printJson(packets, hosts, {
           findings: reading.behaviour.reports(),
           weirds,
           frameWeirds: Object.fromEntries(reading.weirds),
-        };
-        process.stdout.write(`${JSON.stringify(output, undefined, 2)}\n`);
+        });
         return;
       }
       for (const host of hosts) process.stdout.write(`${describe(host)}\n`);
