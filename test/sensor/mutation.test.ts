@@ -1,5 +1,5 @@
 /**
- * Every capture of the corpus, cut after each of its packets, and 120 damaged captures from each of three seeds:
+ * Every capture of the corpus, cut after each of its packets and as a file that ends there, and 120 damaged captures from each of three seeds:
  * nothing throws, tables and buffers keep their bounds, what is said of hosts stays valid.
  */
 import t from 'tap';
@@ -16,11 +16,17 @@ const MUTANTS = 120;
 /** Packets of one mutant. */
 const LENGTH = 1000;
 const WEIRDS = 128;
+/** Ends of one file that are tried. */
+const MOST_ENDS = 25;
 
 const files = corpusNames().map((name) => ({ name, packets: packetsOf(corpusFile(name)) }));
 
 const make = (): Sensor =>
-  new Sensor({ stage: addon().openStage({ flows: CAPACITY }), vendorOf: () => undefined, hosts: CAPACITY });
+  new Sensor({
+    stage: addon().openStage({ flows: CAPACITY, sightings: CAPACITY }),
+    vendorOf: () => undefined,
+    hosts: CAPACITY,
+  });
 
 function bounded(sensor: Sensor): boolean {
   return (
@@ -81,6 +87,61 @@ void t.test('each file cut after each of its packets', (t) => {
   }
   t.same(bad, []);
   t.ok(boundaries > 20_000, `${boundaries} cuts`);
+  t.end();
+});
+
+/** Where the records of a capture file end, packets of pcap or blocks of pcapng, and how many packets that is. */
+function boundariesOf(file: Buffer): { end: number; packets: number }[] {
+  const next = file.readUInt32LE(0) === 0x0a0d0d0a;
+  const little = next ? file.readUInt32LE(8) === 0x1a2b3c4d : [0xd4, 0x4d].includes(file.readUInt8(0));
+  const u32 = (at: number): number => (little ? file.readUInt32LE(at) : file.readUInt32BE(at));
+  const header = next ? 12 : 16;
+  const boundaries: { end: number; packets: number }[] = [];
+  let packets = 0;
+  let at = next ? 0 : 24;
+  while (at + header <= file.length) {
+    // Of pcapng: packet, simple packet and enhanced packet.
+    if (!next || [2, 3, 6].includes(u32(at))) packets++;
+    at += next ? u32(at + 4) : 16 + u32(at + 8);
+    boundaries.push({ end: at, packets });
+  }
+  return boundaries;
+}
+
+void t.test('each file ends after each of its packets, and a byte before and after', (t) => {
+  const bad: string[] = [];
+  let cuts = 0;
+  for (const name of corpusNames()) {
+    const file = corpusFile(name);
+    const boundaries = boundariesOf(file);
+    t.equal(boundaries.at(-1)?.end, file.length, name);
+    // A longer file is read in pieces that end there, and ends at some of them: that takes the square of its length.
+    const every = Math.ceil(boundaries.length / MOST_ENDS);
+    const pieces = make();
+    let from = 0;
+    for (const [n, { end, packets }] of boundaries.entries()) {
+      pieces.read(file.subarray(from, end));
+      from = end;
+      cuts++;
+      if (!bounded(pieces)) bad.push(`${name} ${end}`);
+      if (n % every !== 0) continue;
+      for (const off of [-1, 0, 1]) {
+        if (end + off > file.length) continue;
+        const cut = make();
+        cut.read(file.subarray(0, end + off));
+        const weirds = cut.endFile();
+        // A byte before the end of a packet there is one less; after a block that is none there isn't.
+        const { frames } = cut.counters;
+        if (frames !== packets && (off >= 0 || frames !== packets - 1))
+          bad.push(`${name} ${end + off}: ${frames} of ${packets}`);
+        if ((weirds.length === 0) !== (off === 0)) bad.push(`${name} ${end + off}: ${weirds.length} weirds`);
+        if (!closes(cut)) bad.push(`${name} ${end + off}: not closed`);
+      }
+    }
+    if (!valid(pieces) || !closes(pieces)) bad.push(`${name}: not valid`);
+  }
+  t.same(bad.slice(0, 10), []);
+  t.ok(cuts > 35_000, `${cuts} cuts`);
   t.end();
 });
 
