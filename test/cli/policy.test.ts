@@ -215,6 +215,12 @@ void t.test('fmt', async (t) => {
     /^\/\/ kept\n@id\("a"\)\n@reason\("A\."\)\npermit \(\n {2}principal in Role::"a",\n {2}action,\n {2}resource\n\);\n$/,
   );
   t.match(await run('fmt', '--check', file), { code: 0, stdout: '' });
+  writeFileSync(file, `// Of the file.\n// All of it.\n\n\n${readFileSync(file, 'utf8')}`);
+  t.match(await run('fmt', file), { code: 0, stdout: 'one.cedar\n' });
+  t.match(readFileSync(file, 'utf8'), /^\/\/ Of the file\.\n\/\/ All of it\.\n\n\/\/ kept\n@id/);
+  t.match(await run('fmt', '--check', file), { code: 0, stdout: '' });
+  const library = fileURLToPath(new URL('../../provisioning/policies', import.meta.url));
+  t.match(await run('fmt', '--check', library), { code: 0, stdout: '' }, 'the library is laid out so');
 });
 
 void t.test('test', async (t) => {
