@@ -14,8 +14,10 @@ import { z } from 'zod';
 import type { AcceptedConduct, BaselineFlow } from '../../wire/finding.ts';
 import type { Host } from '../host.ts';
 import type { Findings } from '../findings/findings.ts';
-import { DAY_MS, DeviceBaseline, ENTRIES, entryKey, flowOf } from './device.ts';
-import type { Entry, KeptDevice } from './device.ts';
+import { DAY_MS, DeviceBaseline, ENTRIES, flowOf, hoursOf } from './device.ts';
+import type { KeptDevice } from './device.ts';
+import { Entries, Entry, NO_ENTRY } from './entry.ts';
+import type { NewEntry, Talk } from './entry.ts';
 
 export const DEVICES = 4096;
 export const ENTRIES_ALL = 40_000;
@@ -30,6 +32,8 @@ const floors: Readonly<Record<string, number>> = { dicom: 200 * MEGABYTE, hl7: 5
 const OUTSIDE_FLOOR = 50 * MEGABYTE;
 const FLOOR = 1000 * MEGABYTE;
 const BULK = 3;
+/** Devices that are sorted by when they were seen, to make room. */
+const GOING = 64;
 const VOLUME = 10;
 
 export interface BaselineRules {
@@ -90,7 +94,6 @@ const keptDevice = z.object({
 });
 
 type News = AcceptedConduct['kind'];
-type Talk = Pick<Entry, 'role' | 'peer' | 'transport' | 'port'>;
 
 /** Without the protocol, which may be known at one time and not at another. */
 const service = ({ transport, port }: Talk): string => `${transport}/${port === 0 ? 'dynamic' : port}`;
@@ -108,7 +111,12 @@ export class Baselines {
   readonly #devices = new Map<string, DeviceBaseline>();
   /** What operators made normal: `mac kind key`. */
   #accepted: ReadonlySet<string> = new Set();
-  #entries = 0;
+  readonly #entries = new Entries();
+  /** The row at hand, and the one of a walk over others. */
+  readonly #one = new Entry(this.#entries);
+  readonly #other = new Entry(this.#entries);
+  /** Devices that were unseen for longest when they were last sorted, and since when: the next to go is last. */
+  #oldest: { readonly device: DeviceBaseline; readonly last: number }[] = [];
   #sweptAt = -Infinity;
 
   constructor(rules: BaselineRules, findings: Findings) {
@@ -121,7 +129,7 @@ export class Baselines {
   }
 
   get entries(): number {
-    return this.#entries;
+    return this.#entries.size;
   }
 
   device(mac: string): DeviceBaseline | undefined {
@@ -135,10 +143,10 @@ export class Baselines {
     for (const mac of new Set(rows.map((row) => row.mac))) {
       const device = this.#devices.get(mac);
       if (device === undefined) continue;
-      for (const entry of device.entries.values()) {
+      for (const entry of this.#walk(device)) {
         if (entry.learnt || !this.#isAccepted(device, entry)) continue;
         entry.learnt = true;
-        device.dirty.add(entry);
+        this.#soil(device, entry);
         taken++;
       }
     }
@@ -164,7 +172,7 @@ export class Baselines {
     entry.in += conduct.in;
     this.#today(entry, at);
     entry.dayOut += conduct.out;
-    device.dirty.add(entry);
+    this.#soil(device, entry);
     if (learning) return;
     if (!entry.learnt && this.#rules.mode === 'rolling' && entry.days > ROLL_DAYS) entry.learnt = true;
     this.#volume(entry, host, at);
@@ -198,64 +206,76 @@ export class Baselines {
         this.#findings.raise({ kind: 'device-vanished', about, key: 'silent', evidence, at });
       }
       if (this.#rules.mode !== 'rolling') continue;
-      for (const [key, entry] of device.entries) {
-        if (at - entry.last <= FORGET_MS) continue;
-        device.entries.delete(key);
-        device.dirty.delete(entry);
-        this.#entries--;
-      }
+      this.#forgetRows(device, (entry) => at - entry.last > FORGET_MS);
     }
   }
 
   /** Rows to tell, at most `limit`. */
   due(limit: number): { readonly flows: BaselineFlow[]; readonly taken: () => void } {
-    const rows: [DeviceBaseline, Entry][] = [];
+    const rows: { readonly device: DeviceBaseline; readonly row: number; readonly flow: BaselineFlow }[] = [];
     for (const device of this.#devices.values()) {
-      for (const entry of device.dirty) {
-        if (rows.length === limit) break;
-        rows.push([device, entry]);
-      }
       if (rows.length === limit) break;
+      if (device.dirty === 0) continue;
+      for (const entry of this.#walk(device)) {
+        if (!entry.dirty) continue;
+        rows.push({ device, row: entry.row, flow: flowOf(device, entry) });
+        if (rows.length === limit) break;
+      }
     }
     return {
-      flows: rows.map(([device, entry]) => flowOf(device, entry)),
+      flows: rows.map(({ flow }) => flow),
       taken: () => {
-        for (const [device, entry] of rows) device.dirty.delete(entry);
+        for (const { device, row, flow } of rows) {
+          const entry = this.#other.at(row);
+          // What went on since, or is another's now, is still to be told.
+          const same = entry.peer === flow.peer && entry.flows === flow.flows && entry.learnt === flow.learnt;
+          if (!same || !entry.dirty || entry.out !== flow.bytesOut || entry.in !== flow.bytesIn) continue;
+          entry.dirty = false;
+          device.dirty--;
+        }
       },
     };
   }
 
   flows(): BaselineFlow[] {
     return [...this.#devices.values()].flatMap((device) =>
-      [...device.entries.values()].map((entry) => flowOf(device, entry)),
+      Array.from(this.#walk(device), (entry) => flowOf(device, entry)),
     );
   }
 
   reconnected(): void {
     for (const device of this.#devices.values())
-      for (const entry of device.entries.values()) device.dirty.add(entry);
+      for (const entry of this.#walk(device)) this.#soil(device, entry);
   }
 
   kept(): KeptDevice[] {
-    return [...this.#devices.values()].map((device) => device.kept());
+    return [...this.#devices.values()].map((device) =>
+      device.kept(Array.from(this.#walk(device), (entry) => entry.kept())),
+    );
   }
 
   /** Take back what was kept; rows that aren't in order are left out. The silence of the sensor isn't the devices'. */
   restore(rows: readonly unknown[], at: number): void {
+    // The same peers stand in many rows.
+    const texts = new Map<string, string>();
+    const text = (said: string): string => {
+      const known = texts.get(said);
+      if (known === undefined) texts.set(said, said);
+      return known ?? said;
+    };
     for (const row of rows) {
       const parsed = keptDevice.safeParse(row);
       if (!parsed.success || this.#devices.size >= DEVICES) continue;
       const { mac, started, days, day, gap, hours, wide, entries, versions } = parsed.data;
-      if (this.#entries + entries.length > ENTRIES_ALL || this.#devices.has(mac)) continue;
+      if (this.#entries.size + entries.length > ENTRIES_ALL || this.#devices.has(mac)) continue;
       const device = new DeviceBaseline(mac, at);
-      Object.assign(device, { started: Math.min(started, at), days, day, gap, wide });
-      hours.forEach((count, i) => {
-        device.hours[i] = count;
-      });
-      for (const { protocol, ...entry } of entries)
-        device.entries.set(entryKey(entry), { ...entry, ...(protocol === undefined ? {} : { protocol }) });
-      for (const [field, values] of versions) device.versions.set(field, new Map(values));
-      this.#entries += device.entries.size;
+      Object.assign(device, { started: Math.min(started, at), days, day, gap, wide, hours: hoursOf(hours) });
+      for (const entry of entries.toReversed()) {
+        const { peer, address } = entry;
+        this.#add(device, { ...entry, peer: text(peer), address: text(address) }).restore(entry);
+      }
+      if (versions.length > 0)
+        device.versions = new Map(versions.map(([field, values]) => [field, new Map(values)]));
       this.#devices.set(mac, device);
     }
   }
@@ -276,39 +296,17 @@ export class Baselines {
     learning: boolean,
     host: Host,
   ): Entry | undefined {
-    const key = entryKey(conduct);
-    let entry = device.entries.get(key);
-    if (entry === undefined) {
+    const row = this.#entries.find(device.head, conduct);
+    if (row === NO_ENTRY) {
       const news = learning ? undefined : this.#news(device, conduct);
-      if (device.entries.size >= ENTRIES) device.wide = true;
-      else if (this.#entries < ENTRIES_ALL) {
-        const { role, peer, address, outside, transport, port, protocol } = conduct;
-        entry = {
-          role,
-          peer,
-          address,
-          outside,
-          transport,
-          port,
-          ...(protocol === undefined ? {} : { protocol }),
-          first: at,
-          last: at,
-          flows: 0,
-          out: 0,
-          in: 0,
-          day: -1,
-          dayOut: 0,
-          most: 0,
-          days: 0,
-          learnt: learning || news === undefined,
-        };
-        // In one piece, as it stays.
-        device.entries.set([role, ' ', peer, ' ', transport, '/', String(port)].join(''), entry);
-        this.#entries++;
-      }
+      let entry: Entry | undefined;
+      if (device.size >= ENTRIES) device.wide = true;
+      else if (this.#entries.size < ENTRIES_ALL)
+        entry = this.#add(device, { ...conduct, first: at, learnt: learning || news === undefined });
       if (news !== undefined) this.#raise(news, conduct, host, at);
       return entry;
     }
+    const entry = this.#one.at(row);
     if (!entry.learnt && !learning && conduct.fresh) {
       const news = this.#news(device, conduct);
       if (news !== undefined) this.#raise(news, conduct, host, at);
@@ -334,7 +332,7 @@ export class Baselines {
     let users = 0;
     let offered = false;
     let met = false;
-    for (const e of device.entries.values()) {
+    for (const e of this.#walk(device)) {
       if (!e.learnt) continue;
       if (e.role === c.role && e.transport === c.transport && e.port === c.port) {
         offered = true;
@@ -380,18 +378,63 @@ export class Baselines {
   /** There on most days since it came. */
   #steady(device: DeviceBaseline): boolean {
     const days = (device.last - device.started) / DAY_MS;
-    return days >= this.#rules.days && device.days >= 0.8 * days && device.entries.size > 0;
+    return days >= this.#rules.days && device.days >= 0.8 * days && device.size > 0;
+  }
+
+  /** Each row of a device by the view of walks: another walk, or a row that is added, ends it. */
+  *#walk(device: DeviceBaseline): Generator<Entry> {
+    for (let row = device.head; row !== NO_ENTRY; row = this.#entries.next(row)) yield this.#other.at(row);
+  }
+
+  #add(device: DeviceBaseline, entry: NewEntry): Entry {
+    device.head = this.#entries.add(entry, device.head);
+    device.size++;
+    return this.#one.at(device.head);
+  }
+
+  #soil(device: DeviceBaseline, entry: Entry): void {
+    if (entry.dirty) return;
+    entry.dirty = true;
+    device.dirty++;
+  }
+
+  #forgetRows(device: DeviceBaseline, isOver: (entry: Entry) => boolean): void {
+    let before = NO_ENTRY;
+    for (let row = device.head; row !== NO_ENTRY;) {
+      const next = this.#entries.next(row);
+      const entry = this.#other.at(row);
+      if (isOver(entry)) {
+        if (entry.dirty) device.dirty--;
+        if (before === NO_ENTRY) device.head = next;
+        device.size--;
+        this.#entries.remove(row, before);
+      } else before = row;
+      row = next;
+    }
   }
 
   #forget(mac: string, device: DeviceBaseline): void {
-    this.#entries -= device.entries.size;
+    this.#forgetRows(device, () => true);
     this.#devices.delete(mac);
   }
 
+  /** The device unseen for longest goes; whom that would be next is found for many at a time. */
   #makeRoom(): void {
-    let oldest: DeviceBaseline | undefined;
-    for (const device of this.#devices.values())
-      if (oldest === undefined || device.last < oldest.last) oldest = device;
-    if (oldest !== undefined) this.#forget(oldest.mac, oldest);
+    for (;;) {
+      const next = this.#oldest.pop();
+      if (next === undefined) {
+        this.#oldest = [...this.#devices.values()]
+          .map((device) => ({ device, last: device.last }))
+          .sort((a, b) => a.last - b.last)
+          .slice(0, GOING)
+          .reverse();
+        continue;
+      }
+      const { device, last } = next;
+      // Forgotten already, or seen since.
+      if (this.#devices.get(device.mac) !== device || device.last !== last) continue;
+      this.#forget(device.mac, device);
+      return;
+    }
   }
 }

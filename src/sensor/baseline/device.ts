@@ -6,36 +6,20 @@
  * `wide`: with whom it talks tells nothing then, and only services and volume are watched.
  */
 import type { BaselineFlow } from '../../wire/finding.ts';
+import { NO_ENTRY } from './entry.ts';
+import type { Entry, KeptEntry } from './entry.ts';
 
 export const DAY_MS = 86_400_000;
 export const HOUR_MS = 3_600_000;
 export const ENTRIES = 128;
 const VERSIONS = 8;
 const FIELDS = 8;
+/** Hours are kept in a byte each: more days than this need no telling apart. */
+const MOST_DAYS = 255;
+const NO_HOURS = '\0'.repeat(24);
 
-export interface Entry {
-  readonly role: 'client' | 'server';
-  /** Card, address or prefix of the other end, and its address at last. */
-  readonly peer: string;
-  address: string;
-  readonly outside: boolean;
-  readonly transport: 'tcp' | 'udp';
-  /** 0: one of the ports that are another each time. */
-  readonly port: number;
-  protocol?: string;
-  readonly first: number;
-  last: number;
-  flows: number;
-  out: number;
-  in: number;
-  /** Which day it is of the counts, what was sent on it, and the most that was sent in a day before. */
-  day: number;
-  dayOut: number;
-  most: number;
-  /** Days on which it was seen. */
-  days: number;
-  learnt: boolean;
-}
+export const hoursOf = (days: readonly number[]): string =>
+  String.fromCharCode(...days.map((n) => Math.min(n, MOST_DAYS)));
 
 /** As it is kept over a restart. */
 export interface KeptDevice {
@@ -47,19 +31,20 @@ export interface KeptDevice {
   readonly gap: number;
   readonly hours: readonly number[];
   readonly wide: boolean;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly KeptEntry[];
   readonly versions: readonly (readonly [string, readonly (readonly [string, number])[]])[];
 }
 
 export class DeviceBaseline {
   readonly mac: string;
-  readonly entries = new Map<string, Entry>();
-  /** Rows that weren't told yet, or counted on. */
-  readonly dirty = new Set<Entry>();
-  /** Versions by the field that says them, and when each was first said. */
-  readonly versions = new Map<string, Map<string, number>>();
-  /** On how many days it was active in each hour of the day, UTC. */
-  readonly hours: number[] = Array.from({ length: 24 }, () => 0);
+  /** The chain of its rows, how many, and how many of them weren't told yet, or counted on. */
+  head = NO_ENTRY;
+  size = 0;
+  dirty = 0;
+  /** Versions by the field that says them, and when each was first said; most devices say none. */
+  versions: Map<string, Map<string, number>> | undefined;
+  /** On how many days it was active in each hour of the day, UTC: a character each. */
+  hours = NO_HOURS;
   started: number;
   last: number;
   /** Days on which it was seen. */
@@ -91,9 +76,11 @@ export class DeviceBaseline {
     if (hour === this.#hour) return false;
     this.#hour = hour;
     const index = ((hour % 24) + 24) % 24;
-    const around = [index + 23, index, index + 1].map((i) => this.hours[i % 24] ?? 0);
-    this.hours[index] = (this.hours[index] ?? 0) + 1;
-    return around.every((count) => count === 0);
+    const active = (i: number): number => this.hours.charCodeAt(i % 24);
+    const before = active(index + 23) + active(index) + active(index + 1);
+    const days = String.fromCharCode(Math.min(active(index) + 1, MOST_DAYS));
+    this.hours = [this.hours.slice(0, index), days, this.hours.slice(index + 1)].join('');
+    return before === 0;
   }
 
   /** Long enough watched, and not only while it was off. */
@@ -103,11 +90,12 @@ export class DeviceBaseline {
 
   /** A version that a field says; undefined when that is no news, else the one before. */
   version(field: string, value: string, at: number): string | undefined {
-    let values = this.versions.get(field);
+    const versions = (this.versions ??= new Map<string, Map<string, number>>());
+    let values = versions.get(field);
     if (values === undefined) {
-      if (this.versions.size >= FIELDS) return undefined;
+      if (versions.size >= FIELDS) return undefined;
       values = new Map();
-      this.versions.set(field, values);
+      versions.set(field, values);
     }
     if (values.has(value)) return undefined;
     const before = [...values].at(-1);
@@ -120,7 +108,7 @@ export class DeviceBaseline {
     return before !== undefined && at - before[1] >= HOUR_MS ? before[0] : undefined;
   }
 
-  kept(): KeptDevice {
+  kept(entries: readonly KeptEntry[]): KeptDevice {
     const { mac, started, last, days, day, gap, wide } = this;
     return {
       mac,
@@ -129,16 +117,13 @@ export class DeviceBaseline {
       days,
       day,
       gap,
-      hours: [...this.hours],
+      hours: Array.from({ length: 24 }, (_, hour) => this.hours.charCodeAt(hour)),
       wide,
-      entries: [...this.entries.values()],
-      versions: [...this.versions].map(([field, values]) => [field, [...values]]),
+      entries,
+      versions: [...(this.versions ?? [])].map(([field, values]) => [field, [...values]]),
     };
   }
 }
-
-export const entryKey = (e: Pick<Entry, 'role' | 'peer' | 'transport' | 'port'>): string =>
-  `${e.role} ${e.peer} ${e.transport}/${e.port}`;
 
 export function flowOf({ mac }: DeviceBaseline, e: Entry): BaselineFlow {
   return {

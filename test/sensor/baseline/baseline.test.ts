@@ -207,7 +207,7 @@ void t.test('bounded: devices, rows of a device, and then it is wide', (t) => {
   t.equal(baselines.entries, DEVICES);
   for (let n = 0; n < 3 * ENTRIES; n++)
     baselines.note(MAC, host, conduct({ peer: `peer ${n}` }), START + DEVICES + n);
-  t.equal(baselines.device(MAC)?.entries.size, ENTRIES);
+  t.equal(baselines.device(MAC)?.size, ENTRIES);
   t.equal(baselines.device(MAC)?.wide, true);
   for (let day = 1; day < 5; day++) baselines.note(MAC, host, conduct(), START + day * DAY);
   baselines.note(MAC, host, conduct({ peer: 'one more' }), START + 6 * DAY);
