@@ -6,6 +6,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
 import { addon } from '../platform/addon.ts';
 import { vendorRegistry } from '../platform/vendor-registry.ts';
+import { limits } from '../sensor/constants.ts';
 import { macText, NO_MAC } from '../sensor/frame.ts';
 import type { Host } from '../sensor/host.ts';
 import { Sensor } from '../sensor/sensor.ts';
@@ -70,7 +71,7 @@ function installedSystems(): SystemOf | undefined {
 
 /** Hosts in the order of their first address, numerically; without one, by MAC. */
 function inOrder(hosts: Iterable<Host>): Host[] {
-  const key = (host: Host): string => [...host.addresses.keys()].sort()[0] ?? '\uffff';
+  const key = (host: Host): string => host.addresses.packed().sort()[0] ?? '\uffff';
   return [...hosts].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.mac - b.mac));
 }
 
@@ -130,6 +131,7 @@ export function register(program: Command): void {
     .option('--json', 'one JSON object: hosts, findings, packets, weirds')
     .action(async (files: string[], options: { json?: boolean }) => {
       const reading = new Sensor({
+        identities: limits.HOSTS,
         vendorOf: vendorTable(vendorRegistry()),
         stage: addon().openStage({}),
         systemOf: installedSystems(),

@@ -228,7 +228,7 @@ export class Behaviour {
     const serves: Side = news.opened || news.serverPort <= news.clientPort ? 1 : 0;
     const port = serves === 1 ? news.serverPort : news.clientPort;
     const hosts = [this.#hosts.at(clientMac, client), this.#hosts.at(serverMac, far)] as const;
-    const protocol = spoken ?? hosts[serves]?.services.find(transport, port)?.protocol;
+    const protocol = spoken ?? hosts[serves]?.services.protocol(transport, port);
     const call: Call = { news, port, protocol, at };
     for (const side of [0, 1] as const) {
       const host = hosts[side];
@@ -243,7 +243,7 @@ export class Behaviour {
       if (answered && peer === undefined && !gateway) this.#clear(call, host, address, outside);
       if (!answered || host.mac === NO_MAC || !host.established) continue;
       const dynamic = port >= DYNAMIC || (port >= ANY_PORT && protocol === undefined);
-      const text = peer?.addresses.get(address)?.text ?? printAddress(address);
+      const text = peer?.addresses.find(address)?.text ?? printAddress(address);
       const conduct = {
         role,
         peer: peer !== undefined && peer.mac !== NO_MAC ? peer.macText : outside ? network(address) : text,
@@ -263,7 +263,7 @@ export class Behaviour {
 
   /** A medical device that calls outside, learnt or not, answered or not. */
   #dials({ news, port, at }: Call, host: Host, address: string): void {
-    if (!host.identity().medical) return;
+    if (!host.medical) return;
     const service = `${news.transport}/${port}`;
     const evidence = `calls ${printAddress(address)} ${service}${news.mutual ? '' : ', which does not answer'}`;
     const harmless = port === 53 || port === 123;

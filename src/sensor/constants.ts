@@ -43,6 +43,11 @@ export const limits = {
   TALK: 64,
   /** Different values of one field of one host. */
   VALUES: 8,
+  /** Of all hosts, and what each may say nevertheless. */
+  EVIDENCE_ALL: 131_072,
+  EVIDENCE_LEAST: 8,
+  /** Hosts whose identity is kept, and not found again when it is asked for. */
+  IDENTITIES: 512,
   /** A host with more IP-only source addresses than this is a router. */
   ROUTER_ADDRESSES: 8,
 

@@ -115,7 +115,16 @@ const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 export function macText(mac: number): string {
   const high = Math.floor(mac / 4294967296);
   const low = mac >>> 0;
-  return `${hex[(high >>> 8) & 255]}:${hex[high & 255]}:${hex[low >>> 24]}:${hex[(low >>> 16) & 255]}:${hex[(low >>> 8) & 255]}:${hex[low & 255]}`;
+  const bytes = [
+    (high >>> 8) & 255,
+    high & 255,
+    low >>> 24,
+    (low >>> 16) & 255,
+    (low >>> 8) & 255,
+    low & 255,
+  ];
+  // In one piece, as it is kept.
+  return bytes.map((byte) => hex[byte]).join(':');
 }
 
 /** A MAC that one card can have: not a group address, not all zeros. */

@@ -15,33 +15,47 @@ export type ReadHead = (speaker: Speaker, from: Side, head: Uint8Array, at: numb
 class Greeting implements Conversation {
   readonly #speaker: Speaker;
   readonly #read: ReadHead;
-  readonly #gathers: readonly [Gather, Gather];
+  /** Heads that go on in another segment; most come in one. */
+  #client: Gather | undefined;
+  #server: Gather | undefined;
   #at = 0;
 
   constructor(speaker: Speaker, read: ReadHead) {
     this.#speaker = speaker;
     this.#read = read;
-    this.#gathers = [
-      new Gather(HEAD_LIMIT, (n) => speaker.hold(n)),
-      new Gather(HEAD_LIMIT, (n) => speaker.hold(n)),
-    ];
   }
 
   push(from: Side, chunk: Uint8Array, at: number): boolean {
     this.#at = at;
-    const gather = this.#gathers[from];
-    if (gather.length === 0 && this.#read(this.#speaker, from, chunk, at, false)) return true;
+    const gathered = from === 0 ? this.#client : this.#server;
+    if (gathered === undefined && this.#read(this.#speaker, from, chunk, at, false)) return true;
+    const gather = gathered ?? this.#gather(from);
     const room = gather.add(chunk.subarray(0, HEAD_LIMIT - gather.length));
     const enough = room && this.#read(this.#speaker, from, gather.bytes, at, gather.length === HEAD_LIMIT);
     if (!enough && room && gather.length < HEAD_LIMIT) return false;
-    gather.release();
+    this.#release(from);
     return true;
   }
 
   ended(from: Side): void {
-    const gather = this.#gathers[from];
+    const gather = from === 0 ? this.#client : this.#server;
+    if (gather === undefined) return;
     if (gather.length > 0) this.#read(this.#speaker, from, gather.bytes, this.#at, true);
-    gather.release();
+    this.#release(from);
+  }
+
+  #gather(from: Side): Gather {
+    const speaker = this.#speaker;
+    const gather = new Gather(HEAD_LIMIT, (n) => speaker.hold(n));
+    if (from === 0) this.#client = gather;
+    else this.#server = gather;
+    return gather;
+  }
+
+  #release(from: Side): void {
+    (from === 0 ? this.#client : this.#server)?.release();
+    if (from === 0) this.#client = undefined;
+    else this.#server = undefined;
   }
 }
 
@@ -55,13 +69,16 @@ export const row = (
   starts: string | readonly number[] | undefined,
   recognize: (head: Uint8Array) => Recognition,
   read: ReadHead,
-): ProtocolRow => ({
-  name,
-  ...(starts === undefined ? {} : { starts: typeof starts === 'string' ? [...Buffer.from(starts)] : starts }),
-  recognize,
+): ProtocolRow => {
   // The side that answers may begin with too little to be read.
-  converse: (speaker) =>
-    new Greeting(speaker, (by, from, head, at, last) =>
-      !last && recognize(head) === 'more' ? false : read(by, from, head, at, last),
-    ),
-});
+  const readSure: ReadHead = (by, from, head, at, last) =>
+    !last && recognize(head) === 'more' ? false : read(by, from, head, at, last);
+  return {
+    name,
+    ...(starts === undefined
+      ? {}
+      : { starts: typeof starts === 'string' ? [...Buffer.from(starts)] : starts }),
+    recognize,
+    converse: (speaker) => new Greeting(speaker, readSure),
+  };
+};

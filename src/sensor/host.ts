@@ -15,58 +15,54 @@
  */
 import type { Evidence, HostObservation, Service } from '../wire/observation.ts';
 import { initialHopLimits, limits } from './constants.ts';
+import { EvidenceTable, NO_EVIDENCE } from './evidence.ts';
 import type { Frame } from './frame.ts';
-import { isHostAddress, isPrivate, isUnicast, isUnicastMac, macText, NO_MAC, printAddress } from './frame.ts';
+import { isHostAddress, isPrivate, isUnicast, isUnicastMac, macText, NO_MAC } from './frame.ts';
+import { Addresses, Services } from './host-rows.ts';
 import { identify, identityRows } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { sanitize } from './text.ts';
 import type { VendorOf } from './vendor.ts';
 
-interface AddressRow {
-  readonly text: string;
-  claimed: boolean;
+/** Who hosts are, of as many as are kept; of others it is found again when it is asked for. */
+class Identities {
+  readonly #rows = new Map<Host, { readonly learnt: number; readonly value: Identity }>();
+  readonly #capacity: number;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  of(host: Host): Identity {
+    const known = this.#rows.get(host);
+    if (known?.learnt === host.learnt) return known.value;
+    const value = identify({
+      evidence: host.evidenceRows(),
+      services: host.serviceRows(),
+      vendor: host.vendor,
+    });
+    this.#rows.delete(host);
+    this.#rows.set(host, { learnt: host.learnt, value });
+    if (this.#rows.size > this.#capacity)
+      for (const oldest of this.#rows.keys()) {
+        this.#rows.delete(oldest);
+        break;
+      }
+    return value;
+  }
+
+  forget(host: Host): void {
+    this.#rows.delete(host);
+  }
 }
 
-interface ServiceRow {
-  readonly transport: 'tcp' | 'udp';
-  readonly port: number;
-  protocol: string | undefined;
-}
+/** What the rows of all hosts share. */
+class Shared {
+  readonly evidence = new EvidenceTable();
+  readonly identities: Identities;
 
-interface EvidenceRow {
-  readonly protocol: string;
-  readonly field: string;
-  readonly value: string;
-  readonly first: number;
-  last: number;
-}
-
-const none: readonly never[] = [];
-
-/** Ports that answer: few, so they are looked through. */
-export class Services {
-  // Replaced by one with a row more: an array that is pushed to keeps room for sixteen.
-  #rows: readonly ServiceRow[] = none;
-
-  get size(): number {
-    return this.#rows.length;
-  }
-
-  find(transport: 'tcp' | 'udp', port: number): ServiceRow | undefined {
-    for (const row of this.#rows) if (row.port === port && row.transport === transport) return row;
-    return undefined;
-  }
-
-  has(transport: 'tcp' | 'udp', port: number): boolean {
-    return this.find(transport, port) !== undefined;
-  }
-
-  add(row: ServiceRow): void {
-    this.#rows = [...this.#rows, row];
-  }
-
-  rows(): readonly ServiceRow[] {
-    return this.#rows;
+  constructor(identities: number = limits.IDENTITIES) {
+    this.identities = new Identities(identities);
   }
 }
 
@@ -74,10 +70,11 @@ export class Services {
 export class Host {
   readonly mac: number;
   readonly vendor: string | undefined;
-  readonly addresses = new Map<string, AddressRow>();
+  readonly addresses = new Addresses();
   readonly services = new Services();
-  /** Few, so they are looked through too. */
-  evidence: readonly EvidenceRow[] = none;
+  /** The chain of what it said, and how much that is. */
+  #said = NO_EVIDENCE;
+  evidence = 0;
   router = false;
   readonly first: number;
   last: number;
@@ -95,9 +92,13 @@ export class Host {
   /** Somebody answers it: it isn't merely a sender's invention. */
   talked = false;
   #macText: string | undefined;
-  #identity: { readonly learnt: number; readonly value: Identity } | undefined;
+  readonly #shared: Shared;
+  /** Whether it is a medical device, and `learnt` when that was known. */
+  #medical = false;
+  #medicalAt = -1;
 
-  constructor(mac: number, vendor: string | undefined, at: number) {
+  constructor(mac: number, vendor: string | undefined, at: number, shared = new Shared()) {
+    this.#shared = shared;
     this.mac = mac;
     this.vendor = vendor;
     this.first = at;
@@ -111,9 +112,11 @@ export class Host {
   get established(): boolean {
     if (this.talked || this.services.size > 0) return true;
     let dhcp = false;
-    for (const row of this.evidence) {
-      if (row.protocol === 'dhcp' || row.protocol === 'dhcpv6') dhcp = true;
-      else if (row.protocol !== 'tcp') return true;
+    const { evidence } = this.#shared;
+    for (let row = this.#said; row !== NO_EVIDENCE; row = evidence.next(row)) {
+      const protocol = evidence.protocol(row);
+      if (protocol === 'dhcp' || protocol === 'dhcpv6') dhcp = true;
+      else if (protocol !== 'tcp') return true;
     }
     // It uses the address that it asked for.
     return dhcp && this.addresses.size > 0;
@@ -140,39 +143,63 @@ export class Host {
     };
   }
 
-  /** Who it is, made anew only when something was learnt since. */
+  /** Who it is. */
   identity(): Identity {
-    if (this.#identity?.learnt === this.learnt) return this.#identity.value;
-    const value = identify({
-      evidence: this.evidenceRows(),
-      services: this.serviceRows(),
-      vendor: this.vendor,
-    });
-    this.#identity = { learnt: this.learnt, value };
-    return value;
+    return this.#shared.identities.of(this);
+  }
+
+  get medical(): boolean {
+    if (this.#medicalAt !== this.learnt) {
+      this.#medical = this.identity().medical;
+      this.#medicalAt = this.learnt;
+    }
+    return this.#medical;
   }
 
   addressTexts(): string[] {
-    return [...this.addresses.values()].map((row) => row.text);
+    return this.addresses.rows().map((row) => row.text);
   }
 
   serviceRows(): Service[] {
-    return this.services
-      .rows()
-      .toSorted((a, b) => a.port - b.port || a.transport.localeCompare(b.transport))
-      .map(({ transport, port, protocol }) => ({
-        transport,
-        port,
-        ...(protocol === undefined ? {} : { protocol }),
-      }));
+    return this.services.rows().toSorted((a, b) => a.port - b.port || a.transport.localeCompare(b.transport));
   }
 
   evidenceRows(): Evidence[] {
-    return this.evidence.map((row) => ({
-      ...row,
-      first: Math.round(row.first),
-      last: Math.round(row.last),
-    }));
+    return this.#shared.evidence.rows(this.#said);
+  }
+
+  /** It said `value` in `field`; false when that is no news, or more than is kept. */
+  say(protocol: string, field: string, value: string, at: number): boolean {
+    const { evidence } = this.#shared;
+    const common = talk.has(protocol);
+    let values = 0;
+    let talked = 0;
+    let tail = NO_EVIDENCE;
+    for (let row = this.#said; row !== NO_EVIDENCE; row = evidence.next(row)) {
+      if (evidence.says(row, protocol, field)) {
+        if (evidence.value(row) === value) {
+          evidence.again(row, at);
+          return false;
+        }
+        values++;
+      }
+      if (common && talk.has(evidence.protocol(row))) talked++;
+      tail = row;
+    }
+    if (this.evidence >= limits.EVIDENCE || values >= limits.VALUES || talked >= limits.TALK) return false;
+    if (evidence.size >= limits.EVIDENCE_ALL && this.evidence >= limits.EVIDENCE_LEAST) return false;
+    const row = evidence.add(protocol, field, value, at, tail);
+    if (tail === NO_EVIDENCE) this.#said = row;
+    this.evidence++;
+    return true;
+  }
+
+  /** The row goes, and with it what it said. */
+  forget(): void {
+    this.#shared.evidence.remove(this.#said);
+    this.#shared.identities.forget(this);
+    this.#said = NO_EVIDENCE;
+    this.evidence = 0;
   }
 }
 
@@ -192,6 +219,8 @@ export interface HostTableOptions {
   /** The gateway's own cards: they are no hosts of the enclave. */
   readonly own?: ReadonlySet<number>;
   readonly capacity?: number;
+  /** Identities that are kept. */
+  readonly identities?: number;
 }
 
 export class HostTable {
@@ -200,6 +229,7 @@ export class HostTable {
   readonly #known = new Map<Key, Host>();
   /** Whose an address is. An entry here has one in that host's `addresses`, so the bound is theirs. */
   readonly #owners = new Map<string, Host>();
+  readonly #shared: Shared;
   readonly #vendorOf: VendorOf;
   #own: ReadonlySet<number>;
   readonly #capacity: number;
@@ -209,6 +239,7 @@ export class HostTable {
 
   constructor(options: HostTableOptions) {
     this.#vendorOf = options.vendorOf;
+    this.#shared = new Shared(options.identities);
     this.#own = options.own ?? new Set();
     this.#capacity = options.capacity ?? limits.HOSTS;
   }
@@ -291,16 +322,14 @@ export class HostTable {
 
   /** A port of the host answers; `protocol` when its content told what it speaks. */
   service(host: Host, transport: 'tcp' | 'udp', port: number, protocol?: string): void {
-    const row = host.services.find(transport, port);
-    if (row !== undefined) {
-      if (protocol === undefined || row.protocol === protocol) return;
+    const { services } = host;
+    if (services.has(transport, port)) {
+      const known = services.protocol(transport, port);
+      if (protocol === undefined || known === protocol) return;
       // What wraps others doesn't hide what is known to be inside.
-      if (row.protocol !== undefined && wrappers.has(protocol)) return;
-      row.protocol = protocol;
-    } else {
-      if (port === 0 || host.services.size >= limits.SERVICES) return;
-      host.services.add({ transport, port, protocol });
-    }
+      if (known !== undefined && wrappers.has(protocol)) return;
+    } else if (port === 0 || services.size >= limits.SERVICES) return;
+    services.set(transport, port, protocol);
     this.#learnt(host);
   }
 
@@ -308,21 +337,7 @@ export class HostTable {
   say(host: Host, protocol: string, field: string, value: string, at: number): void {
     const clean = sanitize(value);
     if (clean === '') return;
-    const common = talk.has(protocol);
-    let values = 0;
-    let talked = 0;
-    for (const row of host.evidence) {
-      if (row.protocol === protocol && row.field === field) {
-        if (row.value === clean) {
-          row.last = Math.max(row.last, at);
-          return;
-        }
-        values++;
-      }
-      if (common && talk.has(row.protocol)) talked++;
-    }
-    if (host.evidence.length >= limits.EVIDENCE || values >= limits.VALUES || talked >= limits.TALK) return;
-    host.evidence = [...host.evidence, { protocol, field, value: clean, first: at, last: at }];
+    if (!host.say(protocol, field, clean, at)) return;
     if (protocol === 'tcp') {
       host.learnt++;
       host.changed = true;
@@ -337,7 +352,7 @@ export class HostTable {
     let host = this.#known.get(key) ?? this.#plain.get(key);
     if (host === undefined) {
       if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
-      host = new Host(mac, this.#vendorOf(mac), at);
+      host = new Host(mac, this.#vendorOf(mac), at, this.#shared);
       this.created++;
       if (this.size >= this.#capacity) this.#makeRoom();
       this.#plain.set(key, host);
@@ -369,7 +384,7 @@ export class HostTable {
   }
 
   #address(host: Host, address: string, claimed: boolean): void {
-    const row = host.addresses.get(address);
+    const row = host.addresses.find(address);
     if (row !== undefined) {
       row.claimed ||= claimed;
       return;
@@ -377,14 +392,14 @@ export class HostTable {
     const owner = this.#owners.get(address);
     if (owner !== undefined) {
       if (!claimed) return;
-      owner.addresses.delete(address);
+      owner.addresses.remove(address);
       owner.changed = true;
     }
     if (host.addresses.size >= limits.ADDRESSES) {
       if (owner !== undefined) this.#owners.delete(address);
       return;
     }
-    host.addresses.set(address, { text: printAddress(address), claimed });
+    host.addresses.add(address, claimed);
     this.#owners.set(address, host);
     host.changed = true;
     if (!claimed) this.#checkRouter(host);
@@ -392,13 +407,13 @@ export class HostTable {
 
   #checkRouter(host: Host): void {
     let unclaimed = 0;
-    for (const row of host.addresses.values()) if (!row.claimed) unclaimed++;
+    for (const row of host.addresses.rows()) if (!row.claimed) unclaimed++;
     if (unclaimed <= limits.ROUTER_ADDRESSES) return;
     host.router = true;
-    for (const [address, row] of host.addresses) {
-      if (row.claimed) continue;
-      host.addresses.delete(address);
-      this.#owners.delete(address);
+    for (const { packed, claimed } of host.addresses.rows()) {
+      if (claimed) continue;
+      host.addresses.remove(packed);
+      this.#owners.delete(packed);
     }
   }
 
@@ -413,13 +428,14 @@ export class HostTable {
   }
 
   #disown(host: Host): void {
-    for (const address of host.addresses.keys()) this.#owners.delete(address);
+    for (const address of host.addresses.packed()) this.#owners.delete(address);
+    host.forget();
   }
 }
 
 function keyOf(host: Host): Key | undefined {
   if (host.mac !== NO_MAC) return host.mac;
-  const [address] = host.addresses.keys();
+  const [address] = host.addresses.packed();
   return address;
 }
 

@@ -108,7 +108,7 @@ export class Reporter {
       if (host.mac === NO_MAC || !this.#isRow(host)) continue;
       const refresh = host.last > host.reported && at - host.reported >= limits.REFRESH_MS;
       if (!host.changed && !refresh) continue;
-      rows += host.evidence.length + host.services.size + host.addresses.size;
+      rows += host.evidence + host.services.size + host.addresses.size;
       if (due.length === limits.BATCH || (rows > ROWS && due.length > 0)) break;
       due.push(host);
     }

@@ -38,6 +38,8 @@ export interface SensorOptions {
   readonly behaviour?: BehaviourOptions;
   /** A smaller table, for tests. */
   readonly hosts?: number;
+  /** Hosts whose identity is kept: all, where it is asked for at the end. */
+  readonly identities?: number;
 }
 
 export interface SensorCounters {
@@ -74,11 +76,11 @@ export class Sensor implements BatchReader {
   #at = 0;
 
   constructor(options: SensorOptions) {
-    const { vendorOf, own } = options;
+    const { vendorOf, own, identities = limits.IDENTITIES } = options;
     this.#systemOf = options.systemOf;
     this.#stage = options.stage;
     const capacity = options.hosts ?? limits.HOSTS;
-    this.hosts = new HostTable({ vendorOf, capacity, ...(own === undefined ? {} : { own }) });
+    this.hosts = new HostTable({ vendorOf, capacity, identities, ...(own === undefined ? {} : { own }) });
     const behaviour = new Behaviour(this.hosts, options.behaviour);
     this.behaviour = behaviour;
     this.#identifier = new Identifier(this.hosts, (name) => this.weird(name), behaviour);

@@ -7,7 +7,6 @@ import { addon } from '../../src/platform/addon.ts';
 import { decodeTls } from '../../src/protocol/tls/message.ts';
 import { ja4 } from '../../src/protocol/tls/ja4.ts';
 import { PcapReader } from '../sensor/reference/pcap.ts';
-import { printAddress } from '../../src/sensor/frame.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { corpusFile } from '../sensor/corpus-files.ts';
 import { fieldsOf, shared } from './capture.ts';
@@ -76,8 +75,8 @@ function read(file: string, protocol: string): Map<string, Set<string>> {
   const words = new Map<string, Set<string>>();
   for (const host of sensor.hosts.all()) {
     for (const e of host.evidenceRows().filter((row) => row.protocol === protocol))
-      for (const address of host.addresses.keys()) {
-        const key = `${printAddress(address)} ${e.field}`;
+      for (const address of host.addressTexts()) {
+        const key = `${address} ${e.field}`;
         words.set(key, (words.get(key) ?? new Set()).add(e.value));
       }
   }

@@ -142,7 +142,7 @@ void t.test('what a host can make us keep is bounded', (t) => {
   t.equal(host.addresses.size, limits.ADDRESSES);
   t.equal(host.services.size, limits.SERVICES);
   t.notOk(host.services.has('tcp', 0));
-  t.equal(host.evidence.length, limits.EVIDENCE);
+  t.equal(host.evidence, limits.EVIDENCE);
   const values = host.evidenceRows().filter((e) => e.field === 'MSH-3');
   t.equal(values.length, limits.VALUES);
   t.ok(hostObservation.safeParse(host.observation()).success);
@@ -156,7 +156,7 @@ void t.test('talk takes no room from what equipment says, and evidence of SYNs m
   b.hosts.say(host, 'tcp', 'syn', 'a shape', 0);
   t.notOk(host.known);
   for (let i = 0; i < 1000; i++) b.hosts.say(host, i % 2 === 0 ? 'dns' : 'tls', `field ${i}`, 'x', i);
-  t.equal(host.evidence.length, limits.TALK);
+  t.equal(host.evidence, limits.TALK);
   b.hosts.say(host, 'intellivue', 'model', 'M8000', 0);
   t.ok(host.known);
   t.equal(host.evidenceRows().at(-1)?.value, 'M8000');

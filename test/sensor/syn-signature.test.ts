@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { addon } from '../../src/platform/addon.ts';
-import { printAddress } from '../../src/sensor/frame.ts';
 import { PcapReader } from './reference/pcap.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { signatureFile, synSystems } from '../../src/sensor/syn-signature.ts';
@@ -62,7 +61,7 @@ void t.test('the shapes, and the systems that the installed signatures name', (t
     reader.end();
     const rows = theirs(file);
     for (const host of sensor.hosts.all()) {
-      const addresses = new Set([...host.addresses.keys()].map(printAddress));
+      const addresses = new Set(host.addressTexts());
       const own = rows.filter((row) => addresses.has(row.address));
       const evidence = host.evidenceRows().filter((e) => e.protocol === 'tcp');
       for (const { field, value } of evidence) {

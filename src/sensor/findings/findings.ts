@@ -59,7 +59,7 @@ export class Findings {
   raise({ kind, about, key, evidence, at, severity }: Raised): void {
     let mac = typeof about === 'number' ? about : (about?.mac ?? NO_MAC);
     // Without a card the address is who it is.
-    const [address] = mac === NO_MAC && typeof about === 'object' ? about.addresses.keys() : [];
+    const [address] = mac === NO_MAC && typeof about === 'object' ? about.addresses.packed() : [];
     let short = (address === undefined ? key : `${printAddress(address)} ${key}`).slice(0, KEY_LENGTH);
     let group = `${kind} ${mac}`;
     let row = this.#rows.get(`${group} ${short}`);

@@ -32,7 +32,7 @@ async function watch(interfaceName: string): Promise<void> {
       const attributes = Object.entries(host.identity().attributes);
       const identity = Object.fromEntries(attributes.map(([name, finding]) => [name, finding.value]));
       const told = performance.timeOrigin + performance.now();
-      for (const e of host.evidence.values()) {
+      for (const e of host.evidenceRows()) {
         const word = `${e.protocol} ${e.field}=${e.value}`;
         if (words.has(word)) continue;
         words.add(word);
