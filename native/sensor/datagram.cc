@@ -65,6 +65,15 @@ Telling read_ntp(Padded bytes, uint64_t seed) noexcept {
   return {true, fold(mix ^ seed, 0x9e3779b97f4a7c15) | 1};
 }
 
+/** QUIC: an Initial packet of version 1 or 2, which comes in a padded datagram (RFC 9000 section 14.1, RFC 9369). */
+bool is_quic_initial(Padded bytes) noexcept {
+  constexpr uint32_t kLeast = 1200;
+  if (bytes.length < kLeast) return false;
+  const uint8_t type = bytes.u8(0) & 0xf0;
+  if (type == 0xc0) return bytes.u16(1) == 0 && bytes.u16(3) == 1;
+  return type == 0xd0 && bytes.u16(1) == 0x6b33 && bytes.u16(3) == 0x43cf;
+}
+
 /** Philips IntelliVue: a nomenclature, a session with a remote operation, an association's version. */
 bool is_intellivue(Padded bytes) noexcept {
   if (bytes.length >= 32 && bytes.u16(0) == 0 && bytes.u16(2) == 0x0100 && bytes.u16(4) == 1) return true;
@@ -136,7 +145,7 @@ Telling read_datagram(const Frame& frame, uint64_t seed) noexcept {
     case 0x81:  // BACnet/IP
       return read_bacnet(bytes, seed);
     default:
-      return {is_intellivue(bytes) || is_unity(bytes, frame.source), 0, true};
+      return {is_quic_initial(bytes) || is_intellivue(bytes) || is_unity(bytes, frame.source), 0, true};
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What hosts say unasked, or in one datagram: link-layer announcements (LLDP, CDP), DHCP requests of both kinds, names
  * (DNS questions, multicast DNS, LLMNR, NetBIOS), SSDP, WS-Discovery, SNMP answers, NTP, BACnet, Philips IntelliVue,
- * GE Unity. Each is known by its content; a port narrows what is tried only where content alone is weak.
+ * GE Unity, the first packet of QUIC. Each is known by its content; a port narrows what is tried only where content alone is weak.
  *
  * The word of a datagram is its sender's, and only when the sending card owns the address (`HostTable.at`);
  * what isn't forwarded (DHCP, LLDP, CDP) is its card's.
@@ -29,6 +29,7 @@ import { etherType } from './constants.ts';
 import type { Frame } from './frame.ts';
 import { addressOf } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
+import { QuicGreetings } from './quic-greeting.ts';
 
 type Say = (field: string, value: string | undefined) => void;
 
@@ -41,10 +42,12 @@ const multicastNames = new Set<number>([dnsPorts.multicast, dnsPorts.llmnr]);
 export class Announcements {
   readonly #hosts: HostTable;
   readonly #weird: (name: string) => void;
+  readonly #quic: QuicGreetings;
 
   constructor(hosts: HostTable, weird: (name: string) => void) {
     this.#hosts = hosts;
     this.#weird = weird;
+    this.#quic = new QuicGreetings(hosts, weird);
   }
 
   /** Take a decoded frame. */
@@ -126,6 +129,7 @@ export class Announcements {
       case 0x81:
         return this.#bacnet(host, sourcePort, bytes, at);
       default:
+        if (this.#quic.take(host, frame, bytes, at)) return;
         return this.#medical(host, frame, bytes, at);
     }
   }

@@ -209,7 +209,7 @@ const TOUCH_MS = 1_000;
 type Key = number | string;
 
 /** What everybody speaks, which tells little: it may not take the room of what equipment says. */
-const talk: ReadonlySet<string> = new Set(['tcp', 'dns', 'ntp', 'http', 'tls', 'ssh', 'smb', 'ntlm']);
+const talk: ReadonlySet<string> = new Set(['tcp', 'dns', 'ntp', 'http', 'tls', 'quic', 'ssh', 'smb', 'ntlm']);
 
 /** Protocols that carry another, which says more of a port than they do. */
 const wrappers: ReadonlySet<string> = new Set(['http', 'tls']);

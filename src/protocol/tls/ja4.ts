@@ -2,11 +2,11 @@
  * JA4: a TLS client's fingerprint (FoxIO's published description of JA4, whose TLS client part is under the BSD
  * licence; nothing else of that family is here).
  *
- *   t · version 2 · d|i · ciphers 2 digits · extensions 2 digits · first and last of the protocol
+ *   t|q · version 2 · d|i · ciphers 2 digits · extensions 2 digits · first and last of the protocol
  *     _ SHA-256/48 of the ciphers, sorted
  *     _ SHA-256/48 of the extensions, sorted, without name and protocol, then "_" and the signature algorithms
  *
- * GREASE values count nowhere. `d`: the client names the server; `i`: it goes to an address.
+ * `t` over TCP, `q` over QUIC. GREASE values count nowhere. `d`: the client names the server; `i`: it goes to an address.
  */
 import { hash } from 'node:crypto';
 import { extensions, isGrease, versionNames } from './constants.ts';
@@ -26,12 +26,12 @@ function protocolMark(protocol: string | undefined): string {
     : ends(Buffer.from(protocol, 'latin1').toString('hex'));
 }
 
-export function ja4(hello: ClientHello): string {
+export function ja4(hello: ClientHello, over: 't' | 'q' = 't'): string {
   const ciphers = real(hello.ciphers);
   const kinds = real(hello.extensions);
   const version = Math.max(...real(hello.versions), 0) || hello.version;
   const named = kinds.includes(extensions.serverName) ? 'd' : 'i';
-  const head = `t${versionNames[version] ?? '00'}${named}${count(ciphers.length)}${count(kinds.length)}`;
+  const head = `${over}${versionNames[version] ?? '00'}${named}${count(ciphers.length)}${count(kinds.length)}`;
   const told = kinds
     .filter((kind) => kind !== extensions.serverName && kind !== extensions.applicationProtocols)
     .map(hex)

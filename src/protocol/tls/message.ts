@@ -83,6 +83,21 @@ function values(bytes: Uint8Array, at: number, length: number): number[] {
   return list;
 }
 
+/** A hello that is all there, and whom it asks for. */
+export interface ClientOffer {
+  readonly hello: ClientHello;
+  readonly serverName?: string;
+}
+
+/** A ClientHello message without records around it, as QUIC carries it (RFC 9001 section 4); malformed while it is cut. */
+export function decodeClientHello(bytes: Uint8Array): Parsed<ClientOffer> {
+  const end = messageHeader + u24(bytes, 1);
+  if (u8(bytes, 0) !== clientHello || bytes.length < messageHeader || end > bytes.length)
+    return malformed('tls_hello_cut', 0);
+  const { serverName, ...hello } = readClientHello(bytes.subarray(messageHeader, end));
+  return message(serverName === undefined ? { hello } : { hello, serverName });
+}
+
 type Offer = { -readonly [K in keyof ClientHello]: ClientHello[K] } & { serverName?: string };
 
 /** What is there: a hello that is cut short has fewer extensions. */
