@@ -177,7 +177,7 @@ async function fromStick(kinds: readonly string[]): Promise<void> {
   try {
     for (const kind of badKinds) if (kinds.includes(kind.name)) await tryBad(machine, kind);
     await plug(machine, 'good', stick(join(out, 'update-2')));
-    say((await machine.run(`${INSTALL} --restart`, 1800)).trim());
+    say(await machine.runToRestart(`${INSTALL} --restart`, 1800));
     await confirmed(machine);
     say('version 2 came from a stick, was well, is confirmed, and has version 1’s data');
     await machine.switchOff(900);
@@ -284,7 +284,7 @@ async function fromNet(): Promise<void> {
     await machine.run(`echo ${text} | base64 -d >/var/lib/anteroom/coordinator.crt`, ASK);
     const url = `https://10.0.2.2:${(server.address() as AddressInfo).port}/updates`;
     const line = `anteroom update install ${url} --ca /var/lib/anteroom/coordinator.crt`;
-    say((await machine.run(`${line} --restart`, 2400)).trim());
+    say(await machine.runToRestart(`${line} --restart`, 2400));
     say(`the server was asked for: ${asked.join(', ')}`);
     assert.ok(asked.filter((each) => each.startsWith('root.zst from')).length >= 2);
     await confirmed(machine);
@@ -301,7 +301,7 @@ async function tryBad(machine: Running, kind: Bad): Promise<void> {
   const number = 11 + badKinds.indexOf(kind);
   await plug(machine, kind.name, stick(makeBad(out, number, kind)));
   const spent = machine.cpuSeconds();
-  say((await machine.run(`${INSTALL} --restart`, 1800)).trim());
+  say(await machine.runToRestart(`${INSTALL} --restart`, 1800));
   // Only a good version has the shell: three starts of the bad one pass before it.
   await machine.said(/@@SHELL/, 3 * BOOT);
   const status = await machine.run('anteroom update status', ASK);
@@ -439,7 +439,7 @@ async function cuts(count = 5): Promise<void> {
   const machine = await up(from);
   try {
     await plug(machine, 'good', file);
-    await machine.run(`${INSTALL} --restart`, 1800);
+    await machine.runToRestart(`${INSTALL} --restart`, 1800);
     await confirmed(machine);
     say(`after ${count} cuts the same update is installed`);
     await machine.switchOff(900);

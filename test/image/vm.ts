@@ -239,6 +239,12 @@ export class Running {
     await ended;
   }
 
+  /** A line that ends in a restart; what it printed. The restart may take its answer along; a failure is one. */
+  async runToRestart(line: string, seconds: number): Promise<string> {
+    const restarted = this.said(/reboot: Restarting system/, seconds).then(() => this.#heard);
+    return (await Promise.race([this.run(line, seconds).then(() => restarted), restarted])).trim();
+  }
+
   /** Switch it off from inside. The answer may not come any more, so only the end counts. */
   async switchOff(seconds: number): Promise<void> {
     this.run('systemctl poweroff --no-block', seconds).catch(() => undefined);
