@@ -36,6 +36,8 @@ const DHCP_SERVER = 67;
 /** Ports from which on a port without a known protocol, or any at all, is another each time. */
 const ANY_PORT = 32_768;
 const DYNAMIC = 49_152;
+/** What carries patients whatever is said; DICOM may be but an echo. */
+const patients: ReadonlySet<string> = new Set(['hl7', 'fhir', 'dicomweb']);
 /** An association without an image is smaller. */
 const DICOM_BYTES = 8192;
 /** Words of weight in `knowledge/rule.ts` from which on a host itself says its version. */
@@ -280,7 +282,7 @@ export class Behaviour {
   /** Patient data that leaves the enclave unencrypted: that it does, not what it says. */
   #clear({ news, protocol, at }: Call, host: Host, address: string, outside: boolean): void {
     const bytes = news.clientBytes + news.serverBytes;
-    const carries = protocol === 'hl7' || (protocol === 'dicom' && bytes >= DICOM_BYTES);
+    const carries = (protocol === 'dicom' && bytes >= DICOM_BYTES) || patients.has(protocol ?? UNKNOWN);
     // Where a capture has no cards, only what is outside is surely elsewhere.
     if (!carries || news.transport !== 'tcp' || (host.mac === NO_MAC && !outside)) return;
     const evidence = `${protocol} unencrypted with ${printAddress(address)}, ${outside ? 'outside the site' : 'beyond the enclave'}`;

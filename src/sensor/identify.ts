@@ -176,7 +176,8 @@ export class Identifier implements FlowListener<Reading> {
   }
 
   serves(flow: Flow<Reading>, side: Side, protocol: string): void {
-    flow.protocol = protocol;
+    // What HTTP was found to carry says more.
+    if (protocol !== 'http') flow.protocol = protocol;
     const host = this.#about(flow, side);
     if (host !== undefined) this.#hosts.service(host, flow.transport, flow.ends[side].port, protocol);
   }

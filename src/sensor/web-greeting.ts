@@ -5,6 +5,7 @@
  * A SOAP message of the medical profiles and a certificate for one of their roles make the flow IEEE 11073 SDC.
  */
 import { decodeDescription, isMedicalSoap } from '../protocol/discovery/description.ts';
+import { patientAnswer, patientRequest } from '../protocol/http/healthcare.ts';
 import { decodeHttp, isHttp } from '../protocol/http/message.ts';
 import { contentType as ippType } from '../protocol/ipp/constants.ts';
 import { dechunk, decodeIpp, deviceId } from '../protocol/ipp/message.ts';
@@ -61,6 +62,8 @@ function readHttp(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
   if (!request && status === 100) return last ? true : readHttpAgain(speaker, from, head.subarray(body), at);
   if (request) {
     speaker.say(from, 'userAgent', headers.get('user-agent'), at);
+    const about = patientRequest(Buffer.from(head.subarray(0, body)).toString('latin1'));
+    if (about !== undefined) speaker.as(about).serves(from === 0 ? 1 : 0);
     if (!/soap\+xml/.test(type)) return true;
     const text = Buffer.from(head.subarray(body)).toString('utf8');
     if (!text.includes('Body') && !last) return false;
@@ -73,6 +76,8 @@ function readHttp(speaker: Speaker, from: Side, head: Uint8Array, at: number, la
   const chunked = /chunked/i.test(headers.get('transfer-encoding') ?? '');
   const content = chunked ? dechunk(head.subarray(body)) : head.subarray(body);
   if (type.startsWith(ippType)) return describePrinter(speaker, from, content, at) || last;
+  const about = patientAnswer(type, Buffer.from(content).toString('latin1'));
+  if (about !== undefined) speaker.as(about).serves(from);
   if (!/xml/.test(type)) return true;
   const text = Buffer.from(content).toString('utf8');
   const whole = /<\/device>|<serviceList>|Envelope>\s*$/.test(text);

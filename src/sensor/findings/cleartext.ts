@@ -5,6 +5,7 @@
  * That there was one is the finding, held against the end that takes it. The secret itself is compared with two
  * famous defaults where that is possible and goes nowhere.
  */
+import { patientRequest } from '../../protocol/http/healthcare.ts';
 import { mark, saysAt } from './content.ts';
 import type { ContentRule, Look } from './content.ts';
 import type { Flow, Side } from '../flow.ts';
@@ -58,9 +59,14 @@ const http: ContentRule = (look) => {
   const text = buffer.toString('latin1');
   const end = text.indexOf('\r\n\r\n');
   const head = end < 0 ? text : text.slice(0, end);
+  // What carries patients is called by its own name from then on: the baseline and the finding know it by that.
+  if (look.protocol === 'http') look.flow.protocol = patientRequest(head) ?? 'http';
   if (/\r\nauthorization: *basic +[a-z0-9+/]/i.test(head))
     said(look, 'http', 'a password in clear by HTTP Basic');
 };
+
+/** HTTP, by whatever name. */
+const web: ReadonlySet<string> = new Set(['http', 'fhir', 'dicomweb']);
 
 /** SEQUENCE · messageID INTEGER · [APPLICATION 0] { version INTEGER · name OCTET STRING · [0] password }. */
 const ldap: ContentRule = (look) => {
@@ -116,11 +122,11 @@ const snmp: ContentRule = (look) => {
   else look.raise(from, 'cleartext-credentials', 'snmp', `${name}: its community is a password in clear`);
 };
 
-/** Whether rules would look at more of a direction of what they know: logins once, requests and not answers. */
+/** Whether rules would look at more of a direction of what they know: logins once, of HTTP requests and not answers. */
 export function wantsMore(flow: Flow<Reading>, from: Side, protocol: string): boolean {
   if (cleartextRules[protocol] === undefined || protocol === 'unknown') return true;
-  if ((flow.mark & mark.said) !== 0) return false;
-  return protocol !== 'http' || from !== serverOf(flow);
+  if ((flow.mark & mark.said) !== 0 && protocol !== 'http') return false;
+  return !web.has(protocol) || from !== serverOf(flow);
 }
 
 /** By what a flow speaks; `unknown` while nothing told. */
@@ -128,6 +134,8 @@ export const cleartextRules: Readonly<Record<string, readonly ContentRule[]>> = 
   ftp: [commands],
   telnet: [telnet],
   http: [http],
+  fhir: [http],
+  dicomweb: [http],
   unknown: [commands, ldap, mqtt],
 };
 export const cleartextDatagramRules: readonly ContentRule[] = [snmp];

@@ -115,6 +115,8 @@ export function unitOf(protocol: string, bytes: Uint8Array): Cut {
     case 'telnet':
       return { head: bytes.length, length: bytes.length };
     case 'http':
+    case 'fhir':
+    case 'dicomweb':
       return http(bytes);
     case 'smb':
       return netbios(bytes);

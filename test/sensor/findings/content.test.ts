@@ -316,6 +316,95 @@ void t.test('patient data in clear beyond the enclave: flagged, never kept', (t)
   t.end();
 });
 
+void t.test('patients over HTTP: FHIR and DICOMweb beyond the enclave, whatever names them', (t) => {
+  const far = behind('203.0.113.9');
+  const name = 'MARSHWIGGLE';
+  const study = '/dicom-web/studies/1.2.840.113619.2.55.3';
+  const post = (target: string, type: string, body: string): string =>
+    `POST ${target} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const get = (target: string, accept = '*/*'): string =>
+    `GET ${target} HTTP/1.1\r\nHost: x\r\nAccept: ${accept}\r\n\r\n`;
+  const patient = `{"resourceType":"Patient","name":[{"family":"${name}","given":["OPHELIA"]}]}`;
+  const answer = (type: string, body: string): string =>
+    `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const cases: readonly (readonly [what: 'fhir' | 'dicomweb', request: string, response?: string])[] = [
+    ['fhir', get(`/fhir/Patient?family=${name}&given=OPHELIA`, 'application/fhir+json')],
+    ['fhir', get(`/fhir/r4/Observation?patient=${name}`)],
+    ['fhir', post('/', 'application/fhir+json; charset=utf-8', patient)],
+    ['fhir', post('/base', 'application/fhir+xml', `<Bundle><family value="${name}"/></Bundle>`)],
+    ['fhir', get(`/r4/${name}`), answer('application/fhir+json', patient)],
+    ['dicomweb', get(`${study}/metadata`, 'application/dicom+json')],
+    ['dicomweb', get(`/pacs/studies?PatientName=OPHELIA^${name}&limit=5`)],
+    ['dicomweb', get(`/qido/studies?00100010=${name}`)],
+    ['dicomweb', get(`/wado?requestType=WADO&studyUID=1.2.3&objectUID=1.2.3.4`)],
+    ['dicomweb', post('/studies', `multipart/related; type="application/dicom"; boundary=${name}`, name)],
+    [
+      'dicomweb',
+      get('/dicom-web/studies'),
+      answer(
+        'application/dicom+json',
+        `[{"00100010":{"vr":"PN","Value":[{"Alphabetic":"${name}^OPHELIA"}]}}]`,
+      ),
+    ],
+  ];
+  for (const [what, request, response] of cases) {
+    const b = bench();
+    const turns = (to: typeof far): Uint8Array[] =>
+      talk(pump, to, 8080, [
+        { from: 'client', data: said(request) },
+        { from: 'server', data: said(response ?? answer('text/plain', 'ok')) },
+      ]);
+    b.take(...turns(admin));
+    b.pass(20_000);
+    t.same(b.of('phi-in-clear'), [], `${what} inside the enclave`);
+    b.take(...turns(far));
+    b.pass(20_000);
+    t.match(
+      b.of('phi-in-clear'),
+      [{ mac: pump.mac, severity: 'high', key: `${what} 203.0.113.0/24` }],
+      request.split(' HTTP', 1)[0] ?? '',
+    );
+    clean(t, b);
+  }
+
+  const later = bench();
+  later.take(
+    ...talk(pump, far, 8080, [
+      { from: 'client', data: said(get('/')) },
+      { from: 'server', data: said(answer('text/html', '<p>Welcome')) },
+      { from: 'client', data: said(get(`/fhir/Patient/${name}`)) },
+      { from: 'server', data: said(answer('text/plain', '')) },
+    ]),
+  );
+  later.pass(20_000);
+  t.match(later.of('phi-in-clear'), [{ key: 'fhir 203.0.113.0/24' }], 'the second request of a connection');
+  clean(t, later);
+
+  const harmless: readonly (readonly [request: string, response?: string])[] = [
+    [
+      get('/fhir/metadata', 'application/fhir+json'),
+      answer('application/fhir+json', '{"resourceType":"CapabilityStatement"}'),
+    ],
+    ['OPTIONS /dicom-web/studies/1.2.840.1.2 HTTP/1.1\r\nHost: x\r\n\r\n'],
+    [get('/university/studies?StudyProgram=medicine')],
+    [get('/hospital/Patient/parking')],
+    [get('/studies/2026')],
+    [post('/', 'application/json', '{"resourceType":"Patient-friendly furniture"}')],
+  ];
+  for (const [request, response] of harmless) {
+    const b = bench();
+    b.take(
+      ...talk(pump, far, 8080, [
+        { from: 'client', data: said(request) },
+        { from: 'server', data: said(response ?? answer('text/html', '<p>Patient')) },
+      ]),
+    );
+    b.pass(20_000);
+    t.same(b.of('phi-in-clear'), [], request.split(' HTTP', 1)[0] ?? '');
+  }
+  t.end();
+});
+
 /** As if it came through a router: the hop limit of frames from behind it is one less. */
 function routed(frame: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(frame);
