@@ -13,7 +13,7 @@
  *   data (2)       8: epoch ms f64 · row 4 · generation 4 · side 1 · 3 · length 4 · bytes
  *   ended (3)      8: row 4 · generation 4 · side 1 · why 1
  *   flow (4)       at 0: kind 1 · state bits 1 · news bits 1 · address length 1 · length 4
- *                  8: epoch ms f64 · row 4 · generation 4 · 24: MAC of client, server f64+f64 · ports 2+2
+ *                  8: epoch ms f64 · row 4 · generation 4 · 24: MAC of client, server f64+f64 · ports 2+2 · spoken 1
  *                  48: client 16 · server 16 · 80: payload bytes of each side since they were last told 4+4
  *   sighting (5)   8: last seen, epoch ms f64 · MAC f64 · 24: bytes f64 · packets 4 · address length 1 · 3 · 40: address 16
  *   weird (6)      8: number 4 · count 4 · 16: offset in the file f64 (-1: of a frame)
@@ -39,9 +39,9 @@ enum class Record : uint8_t { kFrame = 1, kData, kEnded, kFlow, kSighting, kWeir
 /** Why a direction is no longer looked at. */
 enum class End : uint8_t { kInspected = 1, kGap, kTruncated };
 
-/** Bits of a frame's flow. */
+/** Bits of a frame's flow: who sends, what it speaks, that nothing is wanted of the other side. */
 namespace flow_bit {
-inline constexpr uint8_t kFromServer = 1, kOpened = 2, kMidstream = 8;
+inline constexpr uint8_t kFromServer = 1, kOpened = 2, kHttp = 4, kMidstream = 8, kTls = 16, kOtherDone = 32;
 }
 
 /** What is so of a flow, and what of it is news. */

@@ -13,6 +13,11 @@
 
 namespace anteroom::sensor {
 
+/** What the stage itself reads (stage_listen.cc). */
+enum class Spoken : uint8_t { kNothing, kHttp, kTls };
+/** Nobody yet, the stage, or TypeScript: from then on all of that side is handed over. */
+enum class Reader : uint8_t { kNobody, kStage, kOther };
+
 /** Bits of `Flow::state`; those of the server's direction stand one above the client's. */
 namespace flow_state {
 inline constexpr uint16_t kUdp = 1, kOpened = 2, kAnswered = 4, kSynKnown = 8, kNextKnown = 16, kMidstream = 64,
@@ -39,9 +44,14 @@ struct Flow {
   uint32_t syn;
   uint32_t older;
   uint32_t younger;
-  /** The row is one; it was told of since it began. */
+  /** The row is one; it was told of since it began; TypeScript has read some of it. */
   bool live;
   bool told;
+  bool handed;
+  /** What it speaks, as far as the stage reads it; who reads each side; of a message of the client's, what is to come. */
+  Spoken spoken;
+  Reader reader[2];
+  uint16_t rest;
 
   bool has(uint16_t bits) const noexcept { return (state & bits) != 0; }
   bool has(uint16_t bit, int side) const noexcept { return (state & (bit << side)) != 0; }

@@ -50,6 +50,14 @@ bool is_loopback6(const Address& address) noexcept {
 
 }  // namespace
 
+bool is_private(const Address& address) noexcept {
+  const uint8_t* b = address.bytes;
+  if (address.length == 4)
+    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+           (b[0] == 169 && b[1] == 254);
+  return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || (b[0] & 0xfe) == 0xfc;
+}
+
 bool is_unicast(const Address& address) noexcept {
   const uint8_t first = address.bytes[0];
   if (address.length == 4) return first != 0 && first != 127 && first < 224;

@@ -55,6 +55,8 @@ struct Address {
 
 /** An address one host can have: not unspecified, loopback, multicast or broadcast. */
 bool is_unicast(const Address& address) noexcept;
+/** Private, link-local or unique local (RFC 1918, 3927, 4193, 4291): an address that only means something here. */
+bool is_private(const Address& address) noexcept;
 /** Unicast, or loopback, which a capture of one machine's own traffic shows. */
 bool is_host_address(const Address& address) noexcept;
 

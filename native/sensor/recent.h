@@ -45,6 +45,9 @@ class Latest {
  public:
   explicit Latest(uint32_t least) : mask_(std::bit_ceil(least) - 1), places_(mask_ + 1) {}
 
+  /** That was the last that was said of it. */
+  bool is(uint64_t thing, uint64_t said) const noexcept { return places_[thing & mask_] == said; }
+
   bool news(uint64_t thing, uint64_t said) noexcept {
     uint64_t& place = places_[thing & mask_];
     if (place == said) return false;

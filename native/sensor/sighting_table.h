@@ -25,8 +25,9 @@ struct Sighting {
   /** It came with a hop limit that senders start with; the card claimed the address. */
   bool near;
   bool claimed;
-  /** TypeScript hasn't been told: more cards appear than are believed. */
+  /** TypeScript hasn't been told: more cards appear than are believed. It was answered: its next frame tells. */
   bool held;
+  bool due;
   uint32_t older;
   uint32_t younger;
 };

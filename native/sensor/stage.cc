@@ -42,15 +42,6 @@ bool is_initial(uint8_t hop_limit) noexcept {
   return hop_limit == 64 || hop_limit == 128 || hop_limit == 255 || hop_limit == 32 || hop_limit == 1;
 }
 
-/** Private, link-local or unique local (RFC 1918, 3927, 4193, 4291): an address that only means something here. */
-bool is_private(const Address& address) noexcept {
-  const uint8_t* b = address.bytes;
-  if (address.length == 4)
-    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-           (b[0] == 169 && b[1] == 254);
-  return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || (b[0] & 0xfe) == 0xfc;
-}
-
 }  // namespace
 
 Stage::Stage(const Options& options)
@@ -167,6 +158,8 @@ void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part,
       evicted_sightings_++;
     }
     row = sightings_.insert(frame.source_mac, frame.source, at);
+    const uint64_t address = hash_address(frame.source.bytes, frame.source.length, seed_);
+    sightings_[row].claimed = frame.source.length != 0 && claims_.is(address, claim_of(address, frame.source_mac));
     const uint64_t card = fold(frame.source_mac ^ seed_, 0x9e3779b97f4a7c15);
     const bool fresh = frame.source_mac == kNoMac || cards_.news(card, card);
     sightings_[row].held = fresh && !believe(at);
@@ -177,6 +170,8 @@ void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part,
   }
   Sighting& sighting = sightings_[row];
   part.sender = row;
+  if (sighting.due) part.pass = true;
+  sighting.due = false;
   if (near && !sighting.near) {
     sighting.near = true;
     if (own && !sighting.held) part.pass = true;
@@ -187,10 +182,12 @@ void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part,
   sighting.bytes += wire_length;
   if (frame.claim.length == 0) return;
   const uint64_t thing = hash_address(frame.claim.bytes, frame.claim.length, seed_);
-  if (claims_.news(thing, fold(thing ^ frame.source_mac, seed_ | 1)) && !sighting.held) part.pass = true;
+  if (claims_.news(thing, claim_of(thing, frame.source_mac)) && !sighting.held) part.pass = true;
   const uint32_t claimed = sightings_.find(frame.source_mac, frame.claim);
   if (claimed != kNoRow) sightings_[claimed].claimed = true;
 }
+
+uint64_t Stage::claim_of(uint64_t address, uint64_t mac) const noexcept { return fold(address ^ mac, seed_ | 1); }
 
 /** Whether another new card is one. */
 bool Stage::believe(double at) noexcept {
@@ -282,7 +279,7 @@ void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
     flow.bytes[part.side] += static_cast<uint32_t>(bytes);
   }
   if (tcp_frame) {
-    tcp(flow, frame, part);
+    tcp(flow, frame, at, part);
   } else if (part.side == 1 && !flow.has(flow_state::kAnswered)) {
     flow.set(flow_state::kAnswered);
     if (flow.port[1] <= flow.port[0]) part.news |= flow_news::kAnswered;
@@ -302,7 +299,8 @@ void Stage::unhold(const Flow& flow, int side) noexcept {
   address.set(flow.address[side], flow.address_length());
   const uint32_t row = sightings_.find(mac_of(flow, side), address);
   if (row == kNoRow || !sightings_[row].held) return;
-  sightings_[row].held = sightings_[row].near = false;
+  sightings_[row].held = false;
+  sightings_[row].due = true;
 }
 
 uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
@@ -327,7 +325,7 @@ uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
   return row;
 }
 
-void Stage::tcp(Flow& flow, const Frame& frame, Part& part) {
+void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part) {
   const int side = part.side;
   uint32_t sequence = frame.sequence;
   if ((frame.flags & tcp_flag::kSyn) != 0) {
@@ -364,7 +362,7 @@ void Stage::tcp(Flow& flow, const Frame& frame, Part& part) {
         part.chunk_length = std::min(length - skip, kInspected - flow.delivered[side]);
         flow.next[side] += length - skip;
         flow.delivered[side] = static_cast<uint16_t>(flow.delivered[side] + part.chunk_length);
-        part.pass = part.payload = true;
+        if (listen(flow, frame, at, part)) part.pass = part.payload = true;
       }
       if (frame.payload_missing > 0 && skip < length + frame.payload_missing) {
         part.pass = part.ended = true;

@@ -32,6 +32,7 @@
 #include "pending_pool.h"
 #include "recent.h"
 #include "sighting_table.h"
+#include "tunnel.h"
 
 namespace anteroom::sensor {
 
@@ -88,11 +89,19 @@ class Stage {
   bool join(const Frame& frame, double at, const uint8_t*& bytes, uint32_t& length, Batch& batch);
   void see(const Frame& frame, uint32_t wire_length, double at, Part& part, Batch& batch);
   bool believe(double at) noexcept;
+  uint64_t claim_of(uint64_t address, uint64_t mac) const noexcept;
   bool is_news(uint64_t print, double at, double millis, const Part& part) noexcept;
   void arp(const Frame& frame, double at, Part& part);
   void datagram(const Frame& frame, double at, Part& part);
   void flow(const Frame& frame, double at, Part& part, Batch& batch);
-  void tcp(Flow& flow, const Frame& frame, Part& part);
+  void tcp(Flow& flow, const Frame& frame, double at, Part& part);
+  bool listen(Flow& flow, const Frame& frame, double at, Part& part);
+  /** Not to be read here; nothing new; news; nothing new, and nothing more is wanted; news, and the last. */
+  enum class Heard { kUnread, kNothing, kNews, kEnough, kLastNews };
+  Heard http(Flow& flow, Padded chunk, double at, Part& part) noexcept;
+  Heard tls(Flow& flow, Padded chunk, double at, Part& part) noexcept;
+  bool is_own(const Part& part) const noexcept;
+  bool is_news_at(uint16_t port, uint64_t kind, uint64_t print, double at, const Part& part) noexcept;
   uint32_t open(const Frame& frame, double at, Batch& batch, int& side);
   void drain(const Part& part, double at, Batch& batch);
   void end(Flow& flow, int side) noexcept;

@@ -90,6 +90,7 @@ void Stage::tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexc
   store_le_f64(record + 32, number(mac_of(flow, 1)));
   store_le16(record + 40, flow.port[0]);
   store_le16(record + 42, flow.port[1]);
+  record[44] = static_cast<uint8_t>(flow.spoken);
   std::memcpy(record + 48, flow.address[0], 16);
   std::memcpy(record + 64, flow.address[1], 16);
   if ((news & (flow_news::kAccount | flow_news::kRemoved)) == 0) return;
@@ -188,6 +189,9 @@ void Stage::write(const Frame& frame, const Part& part, double at, Batch& batch)
     if (part.side == 1) bits |= flow_bit::kFromServer;
     if (flow.has(flow_state::kOpened)) bits |= flow_bit::kOpened;
     if (flow.has(flow_state::kMidstream, part.side)) bits |= flow_bit::kMidstream;
+    if (flow.spoken == Spoken::kHttp) bits |= flow_bit::kHttp;
+    if (flow.spoken == Spoken::kTls) bits |= flow_bit::kTls;
+    if (flow.has(flow_state::kEnded, 1 - part.side)) bits |= flow_bit::kOtherDone;
     record[39] = bits;
     store_le32(record + 72, flow.generation);
     store_le32(record + 76, part.chunk);

@@ -35,6 +35,8 @@ export interface Totals {
 }
 
 const told = { UDP: 1, OPENED: 2, MUTUAL: 4, ENTERED: 8 } as const;
+/** What the stage reads itself, by number. */
+const spokens: readonly (string | undefined)[] = [undefined, 'http', 'tls'];
 const newsBit = { OPENED: 1, ANSWERED: 2, MUTUAL: 4, ACCOUNT: 8, REMOVED: 16 } as const;
 
 /** What the stage tells of a flow. One object that every such record is loaded into. */
@@ -65,6 +67,8 @@ export class FlowNews {
   /** Payload bytes of each side since they were last told. */
   clientBytes = 0;
   serverBytes = 0;
+  /** What it speaks, where the stage read that. */
+  spoken: string | undefined = undefined;
 
   load(view: DataView, at: number): void {
     const bits = view.getUint8(at + 1);
@@ -86,6 +90,7 @@ export class FlowNews {
     this.serverMac = view.getFloat64(at + 32, true);
     this.clientPort = view.getUint16(at + 40, true);
     this.serverPort = view.getUint16(at + 42, true);
+    this.spoken = spokens[view.getUint8(at + 44)];
     this.client = packed(view, at + 48, length);
     this.server = packed(view, at + 64, length);
     this.clientBytes = view.getUint32(at + 80, true);

@@ -230,7 +230,7 @@ export class Behaviour {
     const serves: Side = news.opened || news.serverPort <= news.clientPort ? 1 : 0;
     const port = serves === 1 ? news.serverPort : news.clientPort;
     const hosts = [this.#hosts.at(clientMac, client), this.#hosts.at(serverMac, far)] as const;
-    const protocol = spoken ?? hosts[serves]?.services.protocol(transport, port);
+    const protocol = spoken ?? hosts[serves]?.services.protocol(transport, port) ?? news.spoken;
     const call: Call = { news, port, protocol, at };
     for (const side of [0, 1] as const) {
       const host = hosts[side];

@@ -214,9 +214,9 @@ export class FlowTable<Reading> {
     const marks = this.#marks[frame.row] ?? 0;
     flow.from = frame.side;
     flow.mark = marks & (DONE[0] - 1);
-    flow.protocol = this.#protocols[this.#spoken[frame.row] ?? 0];
+    flow.protocol = this.#protocols[this.#spoken[frame.row] ?? 0] ?? frame.spoken;
     for (const side of [0, 1] as const) {
-      if ((marks & DONE[side]) === 0) continue;
+      if ((marks & DONE[side]) === 0 && !(frame.otherDone && side !== frame.side)) continue;
       flow.directions[side].ended = 'enough';
       flow.directions[side].released = true;
     }

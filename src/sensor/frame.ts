@@ -15,7 +15,7 @@ export type Transport = 'none' | 'tcp' | 'udp' | 'fragment' | 'other';
 const networks: readonly Network[] = ['none', 'arp', 'ipv4', 'ipv6', 'other'];
 const transports: readonly Transport[] = ['none', 'tcp', 'udp', 'fragment', 'other'];
 const arps = ['none', 'request', 'reply'] as const;
-const flowBit = { SERVER: 1, OPENED: 2, MIDSTREAM: 8 } as const;
+const flowBit = { SERVER: 1, OPENED: 2, HTTP: 4, MIDSTREAM: 8, TLS: 16, OTHER_DONE: 32 } as const;
 
 /** No MAC address is in the frame (raw IP, loopback). */
 export const NO_MAC = -1;
@@ -57,6 +57,9 @@ export class Frame {
   opened = false;
   /** This direction's start was not seen. */
   midstream = false;
+  /** What the flow speaks, where the stage read that; nothing of the other direction will come. */
+  spoken: string | undefined = undefined;
+  otherDone = false;
   /** The part of the payload that is new and in order, as offsets. */
   chunkStart = 0;
   chunkEnd = 0;
@@ -91,6 +94,8 @@ export class Frame {
     this.side = (bits & flowBit.SERVER) !== 0 ? 1 : 0;
     this.opened = (bits & flowBit.OPENED) !== 0;
     this.midstream = (bits & flowBit.MIDSTREAM) !== 0;
+    this.spoken = (bits & flowBit.HTTP) !== 0 ? 'http' : (bits & flowBit.TLS) !== 0 ? 'tls' : undefined;
+    this.otherDone = (bits & flowBit.OTHER_DONE) !== 0;
     this.chunkStart = view.getUint32(at + 76, true);
     this.chunkEnd = this.chunkStart + view.getUint32(at + 128, true);
   }
