@@ -215,6 +215,8 @@ sensor::Stage::Options read_stage_options(napi_env env, napi_value options) {
   read.sightings = rows("sightings", read.sightings);
   const napi_value all = property(env, options, "all");
   read.all = !is_undefined(env, all) && read_bool(env, all, "all");
+  const napi_value listens = property(env, options, "listens");
+  read.listens = is_undefined(env, listens) || read_bool(env, listens, "listens");
   if (::getrandom(&read.seed, sizeof read.seed, 0) != sizeof read.seed) throw ArgumentError{"no randomness"};
   return read;
 }

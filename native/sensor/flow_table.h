@@ -16,7 +16,7 @@ namespace anteroom::sensor {
 /** What the stage itself reads (stage_listen.cc). */
 enum class Spoken : uint8_t { kNothing, kHttp, kTls };
 /** Nobody yet, the stage, or TypeScript: from then on all of that side is handed over. */
-enum class Reader : uint8_t { kNobody, kStage, kOther };
+enum class ReadBy : uint8_t { kNobody, kStage, kOther };
 
 /** Bits of `Flow::state`; those of the server's direction stand one above the client's. */
 namespace flow_state {
@@ -50,7 +50,7 @@ struct Flow {
   bool handed;
   /** What it speaks, as far as the stage reads it; who reads each side; of a message of the client's, what is to come. */
   Spoken spoken;
-  Reader reader[2];
+  ReadBy read_by[2];
   uint16_t rest;
 
   bool has(uint16_t bits) const noexcept { return (state & bits) != 0; }

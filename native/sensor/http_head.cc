@@ -50,7 +50,8 @@ Text trim(Text text) noexcept {
 
 /** `HTTP/1.1 200`; 0: not a response. */
 int status_of(Text line) noexcept {
-  if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || (line[7] != '0' && line[7] != '1') || line[8] != ' ') return 0;
+  if (line.size() < 12 || !line.starts_with("HTTP/1.") || (line[7] != '0' && line[7] != '1') || line[8] != ' ')
+    return 0;
   int status = 0;
   for (const char digit : line.substr(9, 3)) {
     if (digit < '0' || digit > '9') return 0;
@@ -78,7 +79,7 @@ bool read_length(Text text, uint64_t& length) noexcept {
 
 bool read_http(Padded bytes, uint64_t seed, HttpHead& head) noexcept {
   const Text all(reinterpret_cast<const char*>(bytes.bytes), std::min<size_t>(bytes.length, kHead));
-  if (all.size() < 16 || all[0] < 'A' || all[0] > 'Z') return false;
+  if (all.empty() || all[0] < 'A' || all[0] > 'Z') return false;
   head = HttpHead{};
   const auto print = [&](uint64_t kind, Text value) {
     head.print ^= fold(hash_bytes(reinterpret_cast<const uint8_t*>(value.data()), value.size(), seed) + kind, seed | 1);

@@ -48,6 +48,7 @@ Stage::Stage(const Options& options)
     : seed_(options.seed),
       enough_(options.enough),
       all_(options.all),
+      listens_(options.listens),
       flows_(options.flows, options.seed),
       sightings_(options.sightings, ~options.seed),
       said_(options.sightings),

@@ -60,6 +60,8 @@ class Stage {
     size_t enough = kEnough;
     /** Hand over every frame, all of it: what it takes to compare the decoder with another. */
     bool all = false;
+    /** Hear HTTP and TLS here; without, all payload is handed over: what it takes to compare the reassembly. */
+    bool listens = true;
   };
   explicit Stage(const Options& options);
 
@@ -116,6 +118,7 @@ class Stage {
   const uint64_t seed_;
   const size_t enough_;
   const bool all_;
+  const bool listens_;
   FlowTable flows_;
   SightingTable sightings_;
   PendingPool pending_;

@@ -55,7 +55,7 @@ Stage::Heard Stage::http(Flow& flow, Padded chunk, double at, Part& part) noexce
     const uint32_t left = chunk.length - from;
     const bool read = read_http({chunk.bytes + from, left}, seed_, head);
     // `rest` is one side's.
-    const bool both = read && head.request && flow.reader[1 - side] == Reader::kStage &&
+    const bool both = read && head.request && flow.read_by[1 - side] == ReadBy::kStage &&
                       !flow.has(flow_state::kEnded, 1 - side);
     if (!read || both || head.telling) {
       heard = Heard::kUnread;
@@ -99,16 +99,16 @@ Stage::Heard Stage::tls(Flow& flow, Padded chunk, double at, Part& part) noexcep
 /** What is new and in order of a direction: whether it is handed over. Of what needn't be, the beginning is cut off. */
 bool Stage::listen(Flow& flow, const Frame& frame, double at, Part& part) {
   const int side = part.side;
-  if (flow.reader[side] == Reader::kOther) return true;
+  if (flow.read_by[side] == ReadBy::kOther) return true;
   const bool held = part.sender != kNoRow && sightings_[part.sender].held;
   const bool whole = frame.payload_missing == 0 && flow.waiting[side] == kNoRow && flow.delivered[side] < kInspected;
   Heard heard = Heard::kUnread;
-  if (whole && !held && !all_) {
+  if (whole && !held && listens_ && !all_) {
     const Padded chunk{frame.bytes + part.chunk, part.chunk_length};
     const bool hello = chunk.u8(0) == kTlsHandshake && flow.rest == 0;
     heard = hello ? tls(flow, chunk, at, part) : http(flow, chunk, at, part);
   }
-  flow.reader[side] = heard == Heard::kUnread ? Reader::kOther : Reader::kStage;
+  flow.read_by[side] = heard == Heard::kUnread ? ReadBy::kOther : ReadBy::kStage;
   if (heard == Heard::kLastNews) end(flow, side);
   if (heard == Heard::kEnough) {
     end(flow, side);

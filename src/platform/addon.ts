@@ -204,6 +204,8 @@ export interface StageOptions {
   readonly flows?: number;
   readonly sightings?: number;
   readonly all?: boolean;
+  /** False: hand over all TCP payload, of HTTP and TLS too, to compare the reassembly. */
+  readonly listens?: boolean;
 }
 
 /** The sensor's native stage (`native/sensor/stage.h`): what it does is told in `sensor/stage.ts`. */
