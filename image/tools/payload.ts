@@ -75,6 +75,20 @@ const english: Plugin = {
   },
 };
 
+/**
+ * Node's own modules are asked for when a bundle runs. Imported, each would first be copied name by name into a module
+ * record, which starts what only some names need: `fetch`, for who listens for HTTP.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup: (made) => {
+    made.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+    made.onLoad({ filter: /^node:/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 async function bundle(app: string): Promise<void> {
   await build({
     absWorkingDir: root,
@@ -86,7 +100,7 @@ async function bundle(app: string): Promise<void> {
     format: 'esm',
     target: 'node24',
     external: Object.keys(kept),
-    plugins: [english],
+    plugins: [english, builtins],
     legalComments: 'none',
     logLevel: 'warning',
     // CommonJS packages inside an ES module ask for these.

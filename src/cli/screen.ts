@@ -11,7 +11,7 @@
  *
  * Written too: `<screen>/light`, one word for the lamps (`rootfs-overlay/usr/lib/anteroom/lights`).
  */
-import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
@@ -28,7 +28,9 @@ import { readAnnounced, readClock } from '../platform/announced.ts';
 import { DEFAULT_MANAGEMENT } from './provision-site.ts';
 
 const RUN = '/run/anteroom';
+/** While somebody sets it up, and afterwards. */
 const LOOK_MS = 2_000;
+const LOOK_RUNNING_MS = 5_000;
 const ASK_TIMEOUT_MS = 3_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 /** For a terminal that is plugged in later: everything again, so often. */
@@ -107,22 +109,38 @@ function ask(address: string, port: number): Promise<HealthSummary | undefined> 
   });
 }
 
-/** Where the status page is, or will be. Undefined for a configuration that doesn't hold. */
-function pageAddress():
-  | { readonly address: string; readonly port: number; readonly own: boolean }
-  | undefined {
-  if (!existsSync(configFile())) return { ...DEFAULT_MANAGEMENT, own: false };
-  try {
-    return { ...loadConfig().status.listen, own: true };
-  } catch (error) {
-    if (isFault(error)) return undefined;
-    throw error;
+interface Page {
+  readonly address: string;
+  readonly port: number;
+  /** The gateway's own, not the one of the set-up. */
+  readonly own: boolean;
+}
+
+/** Where the status page is, or will be. The configuration is read again when its file is another. */
+class PageAddress {
+  #seen = '';
+  #page: Page | undefined;
+
+  /** Undefined for a configuration that doesn't hold. */
+  get(): Page | undefined {
+    const file = statSync(configFile(), { throwIfNoEntry: false });
+    if (!file) return { ...DEFAULT_MANAGEMENT, own: false };
+    const seen = `${file.dev} ${file.ino} ${file.size} ${file.mtimeMs}`;
+    if (seen === this.#seen) return this.#page;
+    try {
+      this.#page = { ...loadConfig().status.listen, own: true };
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#page = undefined;
+    }
+    this.#seen = seen;
+    return this.#page;
   }
 }
 
-async function look(): Promise<ScreenFacts> {
+async function look(pageAddress: PageAddress): Promise<ScreenFacts> {
   const now = Date.now();
-  const at = pageAddress();
+  const at = pageAddress.get();
   const running = at?.own === true ? await ask(at.address, at.port) : undefined;
   const facts = readAnnounced(join(RUN, 'provision'), {
     now,
@@ -170,8 +188,9 @@ function show(terminal: Terminal, lines: readonly string[], now: number): void {
 }
 
 async function main(): Promise<void> {
+  const pageAddress = new PageAddress();
   if (process.argv.includes('--once')) {
-    process.stdout.write(`${screenLines(await look()).join('\n')}\n`);
+    process.stdout.write(`${screenLines(await look(pageAddress)).join('\n')}\n`);
     return;
   }
   const folder = process.env['RUNTIME_DIRECTORY'];
@@ -183,13 +202,13 @@ async function main(): Promise<void> {
   }));
   let light: Light | undefined;
   for (;;) {
-    const facts = await look();
+    const facts = await look(pageAddress);
     const lines = screenLines(facts);
     for (const terminal of terminals) show(terminal, lines, performance.now());
     const next = lightOf(facts);
     if (next !== light && folder !== undefined) replaceFile(join(folder, 'light'), `${next}\n`, 0o644);
     light = next;
-    await pause(LOOK_MS);
+    await pause(facts.running ? LOOK_RUNNING_MS : LOOK_MS);
   }
 }
 

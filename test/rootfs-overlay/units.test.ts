@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { nodeFlags, startOrder } from '../../src/platform/supervise/privilege.ts';
 
 const overlay = fileURLToPath(new URL('../../rootfs-overlay/', import.meta.url));
 const read = (name: string): string => readFileSync(join(overlay, name), 'utf8');
@@ -32,6 +33,20 @@ await t.test('what a unit starts is there and can be started', (t) => {
       if (existsSync(ours)) t.ok((statSync(ours).mode & 0o111) === 0o111, `${program} can be run`);
     }
   }
+  t.end();
+});
+
+await t.test('a process has the flags that it has with the supervisor', (t) => {
+  for (const name of startOrder)
+    t.strictSame(
+      settings(read(`${folder}/anteroom-${name}.service`), 'ExecStart'),
+      [
+        ['/usr/lib/anteroom/bin/node', ...nodeFlags(name), `/usr/lib/anteroom/app/src/main/${name}.js`].join(
+          ' ',
+        ),
+      ],
+      name,
+    );
   t.end();
 });
 
