@@ -242,7 +242,8 @@ export class Running {
   /** A line that ends in a restart; what it printed. The restart may take its answer along; a failure is one. */
   async runToRestart(line: string, seconds: number): Promise<string> {
     const restarted = this.said(/reboot: Restarting system/, seconds).then(() => this.#heard);
-    return (await Promise.race([this.run(line, seconds).then(() => restarted), restarted])).trim();
+    const printed = await Promise.race([this.run(line, seconds).then(() => restarted), restarted]);
+    return printed.replace(/@@\d+@@\s*$/, '').trim();
   }
 
   /** Switch it off from inside. The answer may not come any more, so only the end counts. */
