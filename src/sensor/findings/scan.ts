@@ -18,6 +18,8 @@ import { printAddress } from '../frame.ts';
 import type { Frame } from '../frame.ts';
 import type { Host } from '../host.ts';
 import type { Findings } from './findings.ts';
+import { Chain, NO_TRIAL, Trials } from './trials.ts';
+import type { Tried } from './trials.ts';
 
 const WINDOW_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -73,20 +75,23 @@ export interface Target {
   readonly inside: boolean;
 }
 
-interface Trial {
-  first: number;
-  last: number;
-  tries: number;
-  open: boolean;
-}
+/** One source; its rows, of what it tried and of the addresses that it asked for on the link. */
+class Source {
+  readonly host: Host | undefined;
+  readonly address: string;
+  readonly mac: number;
+  readonly tried = new Chain();
+  asked: Chain | undefined;
+  judged = -Infinity;
+  /** Who tried something before it lately, and after it. */
+  older: Source | undefined;
+  younger: Source | undefined;
 
-interface Source {
-  readonly prober: Prober;
-  /** By transport, address and port. */
-  readonly tried: Map<string, Trial>;
-  /** Addresses asked for on the link. */
-  asked: Map<string, Trial> | undefined;
-  judged: number;
+  constructor({ host, address, mac }: Prober) {
+    this.host = host;
+    this.address = address;
+    this.mac = mac;
+  }
 }
 
 /** What trials come to: all of them, those that failed, since when; and the same of the last minute. */
@@ -97,10 +102,12 @@ class Count {
   fresh = 0;
   freshFailed = 0;
 
-  add({ first, tries, open }: Trial, at: number): void {
+  add(trials: Trials, row: number, at: number): void {
+    const first = trials.first(row);
+    const open = trials.isOpen(row);
     this.all++;
     this.since = Math.min(this.since, first);
-    if (!open && tries <= FEW) this.failed++;
+    if (!open && trials.tries(row) <= FEW) this.failed++;
     if (at - first > WINDOW_MS) return;
     this.fresh++;
     if (!open) this.freshFailed++;
@@ -120,15 +127,12 @@ class Count {
   }
 }
 
-const marks = { tcp: 't', udp: 'u' } as const;
-const targetKey = ({ transport, address, port }: Omit<Target, 'from' | 'inside'>): string =>
-  marks[transport] + address + String.fromCharCode(port);
-
 export class ScanWatch {
   readonly #findings: Findings;
-  /** Who tried something lately is last. */
   readonly #sources = new Map<Host | string, Source>();
-  #trials = 0;
+  #oldest: Source | undefined;
+  #youngest: Source | undefined;
+  readonly #trials = new Trials();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -140,15 +144,14 @@ export class ScanWatch {
 
   /** Things that are remembered, of all sources. */
   get trials(): number {
-    return this.#trials;
+    return this.#trials.size;
   }
 
   /** A flow was begun: a SYN was sent, or a first datagram. */
   tried(prober: Prober, target: Target, at: number): void {
     if (!isTry(prober, target)) return;
     const source = this.#source(prober);
-    const key = targetKey(target);
-    if (!this.#note(source.tried, key, at)) return;
+    if (!this.#note(source.tried, target, at)) return;
     if (source.tried.size < Math.min(PORTS, HOSTS)) return;
     if (source.tried.size >= REMEMBERED && at - source.judged < JUDGE_MS && at >= source.judged) return;
     source.judged = at;
@@ -156,8 +159,7 @@ export class ScanWatch {
   }
 
   answered({ host, address }: Prober, target: Omit<Target, 'from' | 'inside'>): void {
-    const trial = this.#sources.get(host ?? address)?.tried.get(targetKey(target));
-    if (trial !== undefined) trial.open = true;
+    this.#open(this.#sources.get(host ?? address)?.tried, target);
   }
 
   /** A request by a host of the link. */
@@ -165,77 +167,110 @@ export class ScanWatch {
     // A gratuitous one announces, a router asks for whomever it has packets for, a DHCP server before it gives.
     if (frame.destination === frame.claim || host.router || host.services.has('udp', DHCP_SERVER)) return;
     const source = this.#source({ host, address: frame.claim, mac: host.mac });
-    const asked = (source.asked ??= new Map<string, Trial>());
-    if (this.#note(asked, frame.destination, at) && asked.size >= ASKED) this.#sweeps(source, asked, at);
+    const asked = (source.asked ??= new Chain());
+    if (this.#note(asked, question(frame.destination), at) && asked.size >= ASKED)
+      this.#sweeps(source, asked, at);
   }
 
   /** Somebody has the address that a host asked for. */
   has(host: Host | undefined, address: string): void {
-    const trial = host === undefined ? undefined : this.#sources.get(host)?.asked?.get(address);
-    if (trial !== undefined) trial.open = true;
+    if (host !== undefined) this.#open(this.#sources.get(host)?.asked, question(address));
+  }
+
+  #open(chain: Chain | undefined, tried: Tried): void {
+    const row = chain === undefined ? NO_TRIAL : this.#trials.find(chain, tried);
+    if (row !== NO_TRIAL) this.#trials.open(row);
   }
 
   #source(prober: Prober): Source {
     const key = prober.host ?? prober.address;
-    const known = this.#sources.get(key);
-    if (known !== undefined) {
-      this.#sources.delete(key);
-      this.#sources.set(key, known);
-      return known;
-    }
-    const source: Source = { prober, tried: new Map(), asked: undefined, judged: -Infinity };
-    this.#sources.set(key, source);
+    let source = this.#sources.get(key);
+    if (source !== undefined && source === this.#youngest) return source;
+    if (source === undefined) {
+      source = new Source(prober);
+      this.#sources.set(key, source);
+    } else this.#unlink(source);
+    source.older = this.#youngest;
+    source.younger = undefined;
+    if (this.#youngest === undefined) this.#oldest = source;
+    else this.#youngest.younger = source;
+    this.#youngest = source;
     return source;
   }
 
+  #unlink({ older, younger }: Source): void {
+    if (older === undefined) this.#oldest = younger;
+    else older.younger = younger;
+    if (younger === undefined) this.#youngest = older;
+    else younger.older = older;
+  }
+
   /** True when that is the first time in a day. */
-  #note(trials: Map<string, Trial>, key: string, at: number): boolean {
-    const known = trials.get(key);
-    if (known !== undefined && at - known.last <= DAY_MS) {
-      if (at - known.last > AGAIN_MS) known.tries++;
-      known.last = at;
-      return false;
+  #note(chain: Chain, tried: Tried, at: number): boolean {
+    const trials = this.#trials;
+    const known = trials.find(chain, tried);
+    if (known !== NO_TRIAL) {
+      const last = trials.last(known);
+      if (at - last > DAY_MS) trials.begin(known, at);
+      else trials.again(known, at, at - last > AGAIN_MS);
+      return at - last > DAY_MS;
     }
-    if (known === undefined && trials.size >= REMEMBERED) this.#forget(trials);
-    if (known === undefined) this.#trials++;
-    trials.set(key, { first: at, last: at, tries: 1, open: false });
-    for (const [oldest, { tried, asked }] of this.#sources) {
-      // The last is the one at hand.
-      if (this.#trials <= TRIALS || tried === trials || asked === trials) break;
-      this.#trials -= tried.size + (asked?.size ?? 0);
-      this.#sources.delete(oldest);
+    if (chain.size >= REMEMBERED) this.#forget(chain);
+    trials.add(chain, tried, at);
+    // The last is the one at hand.
+    for (
+      let source = this.#oldest;
+      source !== undefined && source !== this.#youngest && trials.size > TRIALS;
+      source = this.#oldest
+    ) {
+      for (const each of [source.tried, source.asked ?? new Chain()])
+        while (each.head !== NO_TRIAL) trials.remove(each, each.head, NO_TRIAL);
+      this.#unlink(source);
+      this.#sources.delete(source.host ?? source.address);
     }
     return true;
   }
 
   /** One of the oldest gives way, rather one that answered. */
-  #forget(trials: Map<string, Trial>): void {
-    let victim: string | undefined;
+  #forget(chain: Chain): void {
+    const trials = this.#trials;
+    let [before, victim] = [NO_TRIAL, chain.head];
     let looked = 0;
-    for (const [key, { open }] of trials) {
-      victim ??= key;
-      if (open) victim = key;
-      if (open || ++looked === 16) break;
+    for (let row = chain.head, last = NO_TRIAL; row !== NO_TRIAL && looked < 16; looked++) {
+      if (trials.isOpen(row)) {
+        [before, victim] = [last, row];
+        break;
+      }
+      last = row;
+      row = trials.next(row);
     }
-    if (victim === undefined) return;
-    trials.delete(victim);
-    this.#trials--;
+    if (victim !== NO_TRIAL) trials.remove(chain, victim, before);
   }
 
-  #judge(source: Source, { transport, address, port }: Target, at: number): void {
+  /** Each row of the last day; those that are older go. */
+  #lately(chain: Chain, at: number, visit: (row: number) => void): void {
+    const trials = this.#trials;
+    let before = NO_TRIAL;
+    for (let row = chain.head; row !== NO_TRIAL;) {
+      const next = trials.next(row);
+      if (at - trials.last(row) > DAY_MS) trials.remove(chain, row, before);
+      else {
+        visit(row);
+        before = row;
+      }
+      row = next;
+    }
+  }
+
+  #judge(source: Source, target: Target, at: number): void {
+    const { transport, address, port } = target;
+    const trials = this.#trials;
     const ports = new Count();
     const hosts = new Count();
-    const mark = marks[transport];
-    const start = mark + address;
-    for (const [key, trial] of source.tried) {
-      if (at - trial.last > DAY_MS) {
-        source.tried.delete(key);
-        this.#trials--;
-        continue;
-      }
-      if (key.length === start.length + 1 && key.startsWith(start)) ports.add(trial, at);
-      if (key.startsWith(mark) && key.charCodeAt(key.length - 1) === port) hosts.add(trial, at);
-    }
+    this.#lately(source.tried, at, (row) => {
+      if (trials.isOfAddress(row, target)) ports.add(trials, row, at);
+      if (trials.isOfPort(row, target)) hosts.add(trials, row, at);
+    });
     const how = transport === 'tcp' ? 'tcp syn' : 'udp';
     const vertical = ports.scan(PORTS, at);
     if (vertical !== undefined) {
@@ -251,15 +286,9 @@ export class ScanWatch {
     this.#raise(source, 'scan-horizontal', `${transport}/${port}`, evidence, at, lesser);
   }
 
-  #sweeps(source: Source, asked: Map<string, Trial>, at: number): void {
+  #sweeps(source: Source, asked: Chain, at: number): void {
     const count = new Count();
-    for (const [key, trial] of asked) {
-      if (at - trial.last <= DAY_MS) count.add(trial, at);
-      else {
-        asked.delete(key);
-        this.#trials--;
-      }
-    }
+    this.#lately(asked, at, (row) => count.add(this.#trials, row, at));
     const sweep = count.scan(ASKED, at);
     if (sweep === undefined) return;
     const evidence = `arp requests for ${sweep.n} addresses in ${sweep.in}, ${sweep.open} of them in use`;
@@ -267,7 +296,7 @@ export class ScanWatch {
   }
 
   #raise(
-    { prober: { host, address, mac } }: Source,
+    { host, address, mac }: Source,
     kind: 'scan-horizontal' | 'scan-vertical',
     key: string,
     evidence: string,
@@ -285,6 +314,9 @@ export class ScanWatch {
     });
   }
 }
+
+/** Who has an address on the link? */
+const question = (address: string): Tried => ({ address, transport: 'arp', port: 0 });
 
 /** It may be one of a scan: not an answer, nor what is left out. */
 function isTry({ host }: Prober, { transport, port, from, inside }: Target): boolean {
