@@ -65,6 +65,12 @@ Telling read_ntp(Padded bytes, uint64_t seed) noexcept {
   return {true, fold(mix ^ seed, 0x9e3779b97f4a7c15) | 1};
 }
 
+/** EtherNet/IP: an answer to List Identity, after a header whose options are zero. */
+bool is_list_identity(Padded bytes) noexcept {
+  constexpr uint32_t kHeader = 24, kLeast = kHeader + 2 + 4 + 33;
+  return bytes.u8(0) == 0x63 && bytes.u8(1) == 0 && bytes.length >= kLeast && bytes.u16(20) == 0 && bytes.u16(22) == 0;
+}
+
 /** QUIC: an Initial packet of version 1 or 2, which comes in a padded datagram (RFC 9000 section 14.1, RFC 9369). */
 bool is_quic_initial(Padded bytes) noexcept {
   constexpr uint32_t kLeast = 1200;
@@ -145,17 +151,24 @@ Telling read_datagram(const Frame& frame, uint64_t seed) noexcept {
     case 0x81:  // BACnet/IP
       return read_bacnet(bytes, seed);
     default:
+      // After the header, in which who asks finds his question again.
+      if (is_list_identity(bytes)) return said(bytes, 24, seed);
       return {is_quic_initial(bytes) || is_intellivue(bytes) || is_unity(bytes, frame.source), 0, true};
   }
 }
 
 bool is_announcement(const Frame& frame) noexcept {
-  constexpr uint16_t kLldp = 0x88cc, kVlan = 0x8100, kFirstType = 1536;
+  constexpr uint16_t kLldp = 0x88cc, kProfinet = 0x8892, kVlan = 0x8100, kFirstType = 1536;
   constexpr uint8_t kCdp[] = {0xaa, 0xaa, 0x03, 0x00, 0x00, 0x0c, 0x20, 0x00};
   const Padded bytes{frame.bytes, frame.length};
   for (const uint32_t at : {12u, 16u}) {
     const uint16_t type = bytes.u16(at);
     if (type == kLldp) return true;
+    // Of PROFINET what a station says of itself: Hello, answers.
+    if (type == kProfinet) {
+      const uint16_t id = bytes.u16(at + 2);
+      return id == 0xfefc || id == 0xfeff || (id == 0xfefd && bytes.u8(at + 5) == 1);
+    }
     if (type < kFirstType && at + 2 + sizeof kCdp <= bytes.length &&
         std::memcmp(bytes.bytes + at + 2, kCdp, sizeof kCdp) == 0)
       return true;

@@ -1,6 +1,6 @@
 /**
  * Which datagrams may tell something of their sender, by what is in them, and which announcements of the link layer:
- * LLDP, CDP. The protocols themselves are read in TypeScript (`src/sensor/announcement.ts`); here is only whether it is
+ * LLDP, CDP, PROFINET's DCP. The protocols themselves are read in TypeScript (`src/sensor/announcement.ts`); here is only whether it is
  * worth their while.
  *
  * What can't tell stays here: DNS answers, questions of multicast DNS, what BACnet says of anything but a device. So does

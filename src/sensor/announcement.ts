@@ -1,6 +1,6 @@
 /**
- * What hosts say unasked, or in one datagram: link-layer announcements (LLDP, CDP), DHCP requests of both kinds, names
- * (DNS questions, multicast DNS, LLMNR, NetBIOS), SSDP, WS-Discovery, SNMP answers, NTP, BACnet, Philips IntelliVue,
+ * What hosts say unasked, or in one datagram: link-layer announcements (LLDP, CDP, PROFINET), DHCP requests of both kinds, names
+ * (DNS questions, multicast DNS, LLMNR, NetBIOS), SSDP, WS-Discovery, SNMP answers, NTP, BACnet, EtherNet/IP, Philips IntelliVue,
  * GE Unity, the first packet of QUIC. Each is known by its content; a port narrows what is tried only where content alone is weak.
  *
  * The word of a datagram is its sender's, and only when the sending card owns the address (`HostTable.at`);
@@ -15,6 +15,7 @@ import { decodeDhcpv6 } from '../protocol/dhcpv6/message.ts';
 import { decodeDiscovery } from '../protocol/discovery/message.ts';
 import { ports as dnsPorts, types as dnsTypes } from '../protocol/dns/constants.ts';
 import { decodeDns, netbiosName } from '../protocol/dns/message.ts';
+import { recognizeEnip, decodeEnip } from '../protocol/enip/message.ts';
 import { decodeHttp } from '../protocol/http/message.ts';
 import { decodeIntelliVue, recognizeIntelliVue } from '../protocol/intellivue/message.ts';
 import { etherType as lldpEtherType } from '../protocol/lldp/constants.ts';
@@ -23,9 +24,12 @@ import { port as netbiosPort, serverType } from '../protocol/netbios/constants.t
 import { decodeAnnouncement } from '../protocol/netbios/message.ts';
 import { port as ntpPort } from '../protocol/ntp/constants.ts';
 import { decodeNtp } from '../protocol/ntp/message.ts';
+import { etherType as profinetEtherType } from '../protocol/profinet/constants.ts';
+import { decodeProfinet } from '../protocol/profinet/message.ts';
 import { decodeSnmp } from '../protocol/snmp/message.ts';
 import { decodeUnity } from '../protocol/unity/message.ts';
 import { etherType } from './constants.ts';
+import { sayIdentity } from './device-greeting.ts';
 import type { Frame } from './frame.ts';
 import { addressOf } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
@@ -71,6 +75,7 @@ export class Announcements {
     for (const offset of [12, 16]) {
       const type = ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
       if (type === lldpEtherType) return this.#lldp(host, bytes.subarray(offset + 2), at);
+      if (type === profinetEtherType) return this.#profinet(host, bytes.subarray(offset + 2), at);
       if (type < etherType.FIRST && snap.every((b, i) => bytes[offset + 2 + i] === b)) {
         // The 802.3 length counts from after itself; what follows is padding.
         const end = Math.min(bytes.length, offset + 2 + type);
@@ -86,6 +91,19 @@ export class Announcements {
     const say = this.#sayer(host, 'lldp', at);
     for (const [field, value] of decoded.message.fields) say(field, value);
     if (decoded.message.capabilities > 0) say('capabilities', String(decoded.message.capabilities));
+  }
+
+  #profinet(host: Host, bytes: Uint8Array, at: number): void {
+    const decoded = decodeProfinet(bytes);
+    if (decoded.kind === 'malformed') return this.#weird(decoded.name);
+    if (decoded.message === undefined) return;
+    const { stationType, stationName, vendorId, deviceId, role } = decoded.message;
+    const say = this.#sayer(host, 'profinet', at);
+    say('stationType', stationType);
+    say('stationName', stationName);
+    if (vendorId !== undefined) say('vendorId', String(vendorId));
+    if (deviceId !== undefined) say('deviceId', String(deviceId));
+    say('role', role);
   }
 
   #cdp(host: Host, bytes: Uint8Array, at: number): void {
@@ -128,6 +146,9 @@ export class Announcements {
         return this.#ssdp(host, bytes, at);
       case 0x81:
         return this.#bacnet(host, sourcePort, bytes, at);
+      case 0x63:
+        if (recognizeEnip(bytes) === 'yes') return this.#enip(host, sourcePort, bytes, at);
+        return this.#medical(host, frame, bytes, at);
       default:
         if (this.#quic.take(host, frame, bytes, at)) return;
         return this.#medical(host, frame, bytes, at);
@@ -271,6 +292,15 @@ export class Announcements {
     if (device !== undefined) say('device', String(device));
     if (vendor !== undefined) say('vendorId', String(vendor));
     if (field !== undefined) say(field.name, field.value);
+  }
+
+  #enip(host: Host, port: number, bytes: Uint8Array, at: number): void {
+    const decoded = decodeEnip(bytes);
+    if (decoded.kind === 'malformed') return this.#weird(decoded.name);
+    const { identity } = decoded.message;
+    if (identity === undefined) return;
+    this.#hosts.service(host, 'udp', port, 'enip');
+    sayIdentity(this.#sayer(host, 'enip', at), identity);
   }
 
   #medical(host: Host, frame: Frame, bytes: Uint8Array, at: number): void {

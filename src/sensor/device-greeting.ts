@@ -1,10 +1,13 @@
 /**
  * What equipment says first in protocols of its own: B. Braun's pumps, laboratory analysers (ASTM E1394, POCT1-A),
- * printers' raw ports, Modbus. Of each the part that names equipment is read; results, orders, jobs and registers
+ * printers' raw ports, EtherNet/IP, Modbus. Of each the part that names equipment is read; results, orders, jobs and registers
  * are stepped over.
  */
 import { decodeAstm, recognizeAstm } from '../protocol/astm/message.ts';
 import { decodeBcc, recognizeBcc } from '../protocol/bcc/message.ts';
+import { port as enipPort } from '../protocol/enip/constants.ts';
+import { decodeEnip, recognizeEnip } from '../protocol/enip/message.ts';
+import type { EnipIdentity } from '../protocol/enip/message.ts';
 import { decodeModbus, recognizeModbus } from '../protocol/modbus/message.ts';
 import { decodePjl, recognizePjl } from '../protocol/pjl/message.ts';
 import { decodePoct1a, recognizePoct1a } from '../protocol/poct1a/message.ts';
@@ -92,10 +95,47 @@ function readModbus(speaker: Speaker, from: Side, head: Uint8Array, at: number):
   return head.length > MODBUS_LIMIT;
 }
 
+/** Asked for at the beginning too. */
+const ENIP_LIMIT = 2048;
+
+/** An identity as its fields are told. */
+export function sayIdentity(say: (field: string, value: string) => void, identity: EnipIdentity): void {
+  say('vendorId', String(identity.vendorId));
+  say('deviceType', String(identity.deviceType));
+  say('revision', identity.revision);
+  if (identity.product !== '') say('product', identity.product);
+  // A device that has none says zeros.
+  if (identity.serial !== '00000000') say('serial', identity.serial);
+}
+
+/** In a flow whose start wasn't seen the lower port is often the client's: 44818 is a high one. */
+const enipServer = (speaker: Speaker): Side => {
+  const known = ([0, 1] as const).find((side) => speaker.port(side) === enipPort);
+  return speaker.opened ? 1 : (known ?? serverOf(speaker));
+};
+
+function readEnip(speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean {
+  const server = enipServer(speaker);
+  speaker.serves(server);
+  for (let here = 0; here < head.length;) {
+    const decoded = decodeEnip(head, here);
+    if (decoded.kind === 'malformed')
+      return decoded.name !== 'enip_truncated' && decoded.name !== 'enip_header';
+    const { length, identity } = decoded.message;
+    if (identity !== undefined && from === server) {
+      sayIdentity((field, value) => speaker.say(from, field, value, at), identity);
+      return true;
+    }
+    here += length;
+  }
+  return head.length > ENIP_LIMIT;
+}
+
 export const deviceGreetings: readonly ProtocolRow[] = [
   row('bcc', [1], recognizeBcc, readBcc),
   row('astm', [5, 2, 0x48], recognizeAstm, readAstm),
   row('poct1a', '< \r\n\t', recognizePoct1a, readPoct1a),
   row('pjl', [0x1b, 0x40], recognizePjl, readPjl),
+  row('enip', [4, 0x63, 0x64, 0x65, 0x66, 0x6f, 0x70], recognizeEnip, readEnip),
   row('modbus', undefined, recognizeModbus, readModbus),
 ];

@@ -25,6 +25,7 @@ import { generalRules } from './knowledge/general.ts';
 import { hl7Engine, hospitalSystem, medicalClasses, medicalRules } from './knowledge/medical.ts';
 import { gateway } from './knowledge/product-row.ts';
 import { networkRules } from './knowledge/network.ts';
+import { plantRules } from './knowledge/plant.ts';
 import { attributes, levels } from './knowledge/rule.ts';
 import type { Attribute, Condition, Level, Rule } from './knowledge/rule.ts';
 import { softwareRules } from './knowledge/software.ts';
@@ -69,6 +70,7 @@ const rules: readonly Rule[] = [
   ...dicomRules,
   ...generalRules,
   ...networkRules,
+  ...plantRules,
   ...thingRules,
   ...softwareRules,
 ];

@@ -11,6 +11,7 @@ import { medicalRules } from '../../src/sensor/knowledge/medical.ts';
 import { dicomRules } from '../../src/sensor/knowledge/dicom.ts';
 import { generalRules } from '../../src/sensor/knowledge/general.ts';
 import { networkRules } from '../../src/sensor/knowledge/network.ts';
+import { plantRules } from '../../src/sensor/knowledge/plant.ts';
 import { softwareRules } from '../../src/sensor/knowledge/software.ts';
 import { thingRules } from '../../src/sensor/knowledge/things.ts';
 import type { Attribute } from '../../src/sensor/knowledge/rule.ts';
@@ -89,6 +90,7 @@ void t.test('every fact says where it is from, and none is of one address', (t) 
     ...dicomRules,
     ...generalRules,
     ...networkRules,
+    ...plantRules,
     ...thingRules,
     ...softwareRules,
   ];
