@@ -23,7 +23,8 @@ constexpr size_t kDigits = 9;
 constexpr Text kMethods[] = {"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH "};
 /** What a body may be of which nobody has to see more; documents and descriptions are looked at. */
 constexpr Text kDocuments[] = {"xml", "ipp", "fhir", "dicom", "multipart"};
-constexpr Text kMedical[] = {"fhir", "dicom", "wado"};
+/** In targets that may name a patient, and in what is accepted; which do, `src/protocol/http/healthcare.ts` tells. */
+constexpr Text kMedical[] = {"fhir", "dicom", "wado", "patient", "/studies", "/series", "/instances", "0010"};
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 

@@ -166,6 +166,9 @@ TEST("http: what has to be looked at is told, and what is odd isn't read") {
   CHECK(head_of("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").telling);
   CHECK(head_of("GET /FHIR/Patient HTTP/1.1\r\n\r\n").telling);
   CHECK(head_of("GET / HTTP/1.1\r\nAccept: application/dicom+json\r\n\r\n").telling);
+  CHECK(head_of("GET /pacs/studies?limit=5 HTTP/1.1\r\n\r\n").telling);
+  CHECK(head_of("GET /q?00100010=x HTTP/1.1\r\n\r\n").telling);
+  CHECK(head_of("GET /q?PatientID=x HTTP/1.1\r\n\r\n").telling);
   CHECK(head_of("POST / HTTP/1.1\r\nContent-Type: application/soap+xml\r\n\r\n").telling);
   CHECK(head_of("HTTP/1.1 200 OK\r\nContent-Type: text/XML\r\n\r\n").telling);
   CHECK(!head_of("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n").telling);
