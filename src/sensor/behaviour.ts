@@ -43,6 +43,9 @@ const DICOM_BYTES = 8192;
 /** Words of weight in `knowledge/rule.ts` from which on a host itself says its version. */
 const OWN_WORD = 70;
 
+/** Calls that wait for a sweep. */
+const DIALLED = 1024;
+
 const UNKNOWN = 'unknown';
 /** Rules by what a flow speaks. */
 const tcpRules: ReadonlyMap<string, readonly ContentRule[]> = new Map(
@@ -66,6 +69,16 @@ interface Call {
   readonly at: number;
 }
 
+/** A call outside, by a host of which more has been said than was considered. */
+interface Dial {
+  readonly host: Host;
+  readonly address: string;
+  readonly transport: 'tcp' | 'udp';
+  readonly port: number;
+  readonly mutual: boolean;
+  readonly at: number;
+}
+
 /** What is kept over a restart. */
 export interface KeptBehaviour {
   readonly version: 1;
@@ -82,6 +95,8 @@ export class Behaviour {
   readonly #link: LinkWatch;
   readonly #lookAt = new Look((side, charge) => this.#against(side, charge));
   readonly #units = new Units();
+  /** Calls outside since the last sweep. */
+  readonly #dialled: Dial[] = [];
   #at = 0;
   #sweptAt = -Infinity;
 
@@ -214,9 +229,11 @@ export class Behaviour {
   sweep(at: number, now = false): void {
     if (!now && at - this.#sweptAt < SWEEP_MS && at >= this.#sweptAt) return;
     this.#sweptAt = at;
-    this.#hosts.each((host) => {
+    this.#hosts.stirred((host) => {
       if (host.last > host.heard || host.judged !== host.learnt) this.#judge(host, at);
     });
+    for (const dial of this.#dialled.splice(0))
+      if (!dial.host.gone && dial.host.medical) this.#dialsOut(dial);
     this.#link.sweep(at);
     this.baselines.sweep(at, (mac) => this.#hosts.card(Number.parseInt(mac.replaceAll(':', ''), 16)));
   }
@@ -263,11 +280,20 @@ export class Behaviour {
     }
   }
 
-  /** A medical device that calls outside, learnt or not, answered or not. */
+  /** A call outside, learnt or not, answered or not. What the caller is may have to wait for the next sweep. */
   #dials({ news, port, at }: Call, host: Host, address: string): void {
-    if (!host.medical) return;
-    const service = `${news.transport}/${port}`;
-    const evidence = `calls ${printAddress(address)} ${service}${news.mutual ? '' : ', which does not answer'}`;
+    const medical = this.#dialled.length < DIALLED ? host.medicalBefore : host.medical;
+    if (medical === false) return;
+    const { transport, mutual } = news;
+    const dial = { host, address, transport, port, mutual, at };
+    if (medical === true) this.#dialsOut(dial);
+    else this.#dialled.push(dial);
+  }
+
+  /** A medical device that calls outside. */
+  #dialsOut({ host, address, transport, port, mutual, at }: Dial): void {
+    const service = `${transport}/${port}`;
+    const evidence = `calls ${printAddress(address)} ${service}${mutual ? '' : ', which does not answer'}`;
     const harmless = port === 53 || port === 123;
     this.findings.raise({
       kind: 'dials-out',

@@ -87,8 +87,12 @@ export class Host {
   judged = -1;
   /** When it was last heard, as `behaviour.ts` knows. */
   heard = -Infinity;
+  /** Heard, or more is known of it, since that was last asked of the table. */
+  stirred = false;
   /** More is known than a MAC, addresses and the shape of its packets, which anyone can invent; or it is answered. */
   known = false;
+  /** It has no row any more. */
+  gone = false;
   /** Somebody answers it: it isn't merely a sender's invention. */
   talked = false;
   #macText: string | undefined;
@@ -148,6 +152,11 @@ export class Host {
     return this.#shared.identities.of(this);
   }
 
+  /** What it was when that was last asked; undefined when more is known since. */
+  get medicalBefore(): boolean | undefined {
+    return this.#medicalAt === this.learnt ? this.#medical : undefined;
+  }
+
   get medical(): boolean {
     if (this.#medicalAt !== this.learnt) {
       this.#medical = this.identity().medical;
@@ -196,6 +205,7 @@ export class Host {
 
   /** The row goes, and with it what it said. */
   forget(): void {
+    this.gone = true;
     this.#shared.evidence.remove(this.#said);
     this.#shared.identities.forget(this);
     this.#said = NO_EVIDENCE;
@@ -236,6 +246,8 @@ export class HostTable {
   /** Rows that had to go because the table was full, and rows ever made. */
   evicted = 0;
   created = 0;
+  /** Hosts that were heard or said something since they were last asked for. */
+  #stirred: Host[] = [];
 
   constructor(options: HostTableOptions) {
     this.#vendorOf = options.vendorOf;
@@ -271,6 +283,24 @@ export class HostTable {
     this.#plain.forEach(visit);
   }
 
+  /** Those that were heard, or of which more is known, since this was last asked; rows that went meanwhile aren't told. */
+  stirred(visit: (host: Host) => void): void {
+    const hosts = this.#stirred;
+    this.#stirred = [];
+    const all = hosts.length >= this.#capacity;
+    for (const host of hosts) {
+      host.stirred = false;
+      if (!all && !host.gone) visit(host);
+    }
+    if (all) this.each(visit);
+  }
+
+  #stir(host: Host): void {
+    if (host.stirred || this.#stirred.length >= this.#capacity) return;
+    host.stirred = true;
+    this.#stirred.push(host);
+  }
+
   *all(): Generator<Host> {
     yield* this.#known.values();
     yield* this.#plain.values();
@@ -304,7 +334,9 @@ export class HostTable {
   /** What a card sent from an address besides the frames that were seen. */
   count(mac: number, address: string, at: number): void {
     const host = mac === NO_MAC ? this.#at(address) : this.card(mac);
-    if (host !== undefined && at > host.last) host.last = at;
+    if (host === undefined || at <= host.last) return;
+    host.last = at;
+    this.#stir(host);
   }
 
   #at(address: string): Host | undefined {
@@ -341,6 +373,7 @@ export class HostTable {
     if (protocol === 'tcp') {
       host.learnt++;
       host.changed = true;
+      this.#stir(host);
     } else this.#learnt(host);
   }
 
@@ -356,6 +389,7 @@ export class HostTable {
       this.created++;
       if (this.size >= this.#capacity) this.#makeRoom();
       this.#plain.set(key, host);
+      this.#stir(host);
       return host;
     }
     if (at - host.last > TOUCH_MS) {
@@ -364,6 +398,7 @@ export class HostTable {
       rows.set(key, host);
     }
     if (at > host.last) host.last = at;
+    if (!host.stirred) this.#stir(host);
     return host;
   }
 
@@ -371,6 +406,7 @@ export class HostTable {
   #learnt(host: Host): void {
     host.learnt++;
     host.changed = true;
+    this.#stir(host);
     this.#promote(host);
   }
 

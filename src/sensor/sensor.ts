@@ -159,7 +159,12 @@ export class Sensor implements BatchReader {
   }
 
   flow(news: FlowNews): void {
-    if (news.isRemoved) this.flows.close(news.row, news.generation);
+    if (news.isRemoved) {
+      this.flows.close(news.row, news.generation);
+      // All that it brought was told before.
+      if (news.entered && news.clientBytes === 0 && news.serverBytes === 0)
+        return this.flows.forget(news.row);
+    }
     if (news.isAnswered) {
       const host = this.hosts.at(news.serverMac, news.server);
       if (host !== undefined) this.hosts.service(host, news.transport, news.serverPort);
