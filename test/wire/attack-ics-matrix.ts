@@ -88,6 +88,23 @@ export const matrix: Readonly<Record<string, string>> = {
   T0895: 'Autorun Image',
 };
 
+/** Tactics of those that findings name. */
+export const tactics: Readonly<Record<string, readonly string[]>> = {
+  T0811: ['collection'],
+  T0812: ['lateral-movement'],
+  T0814: ['inhibit-response-function'],
+  T0820: ['evasion'],
+  T0826: ['impact'],
+  T0830: ['collection'],
+  T0842: ['discovery'],
+  T0846: ['discovery'],
+  T0857: ['inhibit-response-function', 'persistence'],
+  T0859: ['lateral-movement', 'persistence'],
+  T0866: ['initial-access', 'lateral-movement'],
+  T0869: ['command-and-control'],
+  T0886: ['initial-access', 'lateral-movement'],
+};
+
 export const deprecated: readonly string[] = [
   'T0850',
   'T0810',

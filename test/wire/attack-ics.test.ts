@@ -3,7 +3,7 @@ import t from 'tap';
 import { attackSource, attackVersion, techniques, techniqueText } from '../../src/wire/attack-ics.ts';
 import type { Technique } from '../../src/wire/attack-ics.ts';
 import { findingKinds } from '../../src/wire/finding.ts';
-import { deprecated, matrix } from './attack-ics-matrix.ts';
+import { deprecated, matrix, tactics } from './attack-ics-matrix.ts';
 
 const rows: Readonly<Record<string, Technique | undefined>> = techniques;
 
@@ -12,7 +12,7 @@ void t.test('the table is the matrix’s: id, name, not deprecated, source and v
   for (const [id, row] of Object.entries(rows)) {
     t.equal(row?.name, matrix[id], id);
     t.notOk(deprecated.includes(id), `${id} is in force`);
-    t.ok((row?.tactics.length ?? 0) > 0, id);
+    t.same([...(row?.tactics ?? [])].sort(), tactics[id], `tactics of ${id}`);
     t.equal(row?.source, attackSource, id);
   }
   t.match(attackSource, attackVersion);
