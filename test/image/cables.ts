@@ -8,6 +8,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { Namespace, until } from '../support/clinic/namespace.ts';
 import { takeLease } from '../support/clinic/lease.ts';
@@ -43,8 +44,11 @@ export class Cables {
     return `tap,id=${card},ifname=${card},script=no,downscript=no`;
   }
 
-  /** Once QEMU has made its taps. */
-  plug(): void {
+  /** Once QEMU has made its taps, which it does after it wrote its number. */
+  async plug(): Promise<void> {
+    const made = (card: string): boolean =>
+      spawnSync('ip', ['-n', this.peer.name, 'link', 'show', card], { stdio: 'ignore' }).status === 0;
+    await until('QEMU makes its taps', () => Object.keys(cards).every(made));
     for (const [card, { place, address }] of Object.entries(cards)) {
       if (place !== 'peer') this.peer.ip('link', 'set', card, 'netns', this[place].name);
       this[place].ip('addr', 'add', address, 'dev', card);

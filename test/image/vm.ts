@@ -313,7 +313,7 @@ export async function start(home: string, extra: readonly string[] = [], cables?
       throw new Error(`QEMU did not start: ${complaint}`);
     await pause(LOOK_MS);
   }
-  cables?.plug();
+  await cables?.plug();
   return new Running(home, child, ports);
 }
 
