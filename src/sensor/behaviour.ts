@@ -123,8 +123,9 @@ export class Behaviour {
     if (frame.arp !== 'none') this.#arp(frame, at);
     else if (frame.transport === 'udp' && frame.sourcePort === DHCP_SERVER) this.#link.dhcp(frame, at);
     if (flow?.transport !== 'udp' || frame.payloadEnd === frame.payloadStart) return;
-    if (flow.looked[flow.from] >= DATAGRAMS) return;
-    flow.looked[flow.from]++;
+    const end = flow.ends[flow.from];
+    if (end.looked >= DATAGRAMS) return;
+    end.looked++;
     const payload = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
     this.#look(flow, flow.from, payload, cleartextDatagramRules, at);
   }
@@ -220,7 +221,7 @@ export class Behaviour {
 
   /** There are rules that haven't looked at enough of a direction. */
   wants(flow: Flow<Reading>, from: Side): boolean {
-    if (flow.looked[from] >= LOOKED || flow.rest[from] === Infinity) return false;
+    if (flow.ends[from].looked >= LOOKED || flow.ends[from].rest === Infinity) return false;
     const protocol = flow.protocol ?? UNKNOWN;
     return tcpRules.has(protocol) && wantsMore(flow, from, protocol);
   }

@@ -13,28 +13,38 @@ import { tcpFlag } from './constants.ts';
 import { NO_ROW } from './frame.ts';
 import type { Frame } from './frame.ts';
 
-/** One end of a flow. `mac` is the card that its frames come from: a router's for an end that is further away. */
-export interface FlowEnd {
-  readonly address: string;
-  readonly port: number;
-  mac: number;
-}
-
 /** Index of the end that sends: 0 the client, 1 the server. */
 export type Side = 0 | 1;
 
 /** Why a direction is no longer looked at: its reader had enough, or as the stage says, or the flow is over. */
 export type DirectionEnd = StageEnd | 'enough' | 'closed';
 
-export interface Direction {
-  /** Its start was not seen. */
-  midstream: boolean;
+/** One end of a flow, and what it sends. */
+export class FlowEnd {
+  readonly address: string;
+  readonly port: number;
+  /** The card that its frames come from: a router's for an end that is further away. */
+  mac: number;
+  /** The start of what it sends was not seen. */
+  midstream = false;
   ended: DirectionEnd | undefined;
   /** The stage was told that no more is wanted. */
-  released: boolean;
-}
+  released = false;
+  /**
+   * Bytes that were looked at for `findings/` (of a UDP flow, packets), and how many more belong to a unit that was
+   * (`findings/unit.ts`).
+   */
+  looked = 0;
+  rest = 0;
+  /** What it began with, while no protocol is sure. */
+  head: Uint8Array | undefined;
 
-const direction = (): Direction => ({ midstream: false, ended: undefined, released: false });
+  constructor(address: string, port: number, mac: number) {
+    this.address = address;
+    this.port = port;
+    this.mac = mac;
+  }
+}
 
 export class Flow<Reading> {
   /** The stage's row, and what tells this flow from others that had it. */
@@ -42,7 +52,6 @@ export class Flow<Reading> {
   readonly generation: number;
   readonly transport: 'tcp' | 'udp';
   readonly ends: readonly [FlowEnd, FlowEnd];
-  readonly directions: readonly [Direction, Direction] = [direction(), direction()];
   /** The start was seen, so the client is known. */
   readonly opened: boolean;
   /** Who sent the last packet. */
@@ -51,24 +60,15 @@ export class Flow<Reading> {
   protocol: string | undefined;
   /** What the reader of the content keeps here. */
   reading: Reading | undefined;
-  /**
-   * Bytes that were looked at for `findings/`, of each side (of a UDP flow, packets), how many more belong to a unit that
-   * was, and what is noted of it (`findings/unit.ts`, `content.ts`).
-   */
-  readonly looked: [number, number] = [0, 0];
-  readonly rest: [number, number] = [0, 0];
+  /** What is noted of it (`findings/content.ts`). */
   mark = 0;
 
   constructor(frame: Frame) {
     this.row = frame.row;
     this.generation = frame.generation;
     this.transport = frame.transport === 'udp' ? 'udp' : 'tcp';
-    const source = { address: frame.source, port: frame.sourcePort, mac: frame.sourceMac };
-    const destination = {
-      address: frame.destination,
-      port: frame.destinationPort,
-      mac: frame.destinationMac,
-    };
+    const source = new FlowEnd(frame.source, frame.sourcePort, frame.sourceMac);
+    const destination = new FlowEnd(frame.destination, frame.destinationPort, frame.destinationMac);
     this.ends = frame.side === 0 ? [source, destination] : [destination, source];
     this.opened = frame.opened;
   }
@@ -134,7 +134,7 @@ export class FlowTable<Reading> {
       }
       flow.from = from;
       flow.ends[from].mac = frame.sourceMac;
-      flow.directions[from].midstream = frame.midstream;
+      flow.ends[from].midstream = frame.midstream;
       this.#data(flow, from, frame.bytes.subarray(frame.chunkStart, frame.chunkEnd), at);
     } else if (flow !== undefined) {
       flow.from = from;
@@ -148,7 +148,7 @@ export class FlowTable<Reading> {
   looked(flow: Flow<Reading>): void {
     if (flow.transport === 'udp') return this.#note(flow);
     for (const side of [0, 1] as const) this.#release(flow, side);
-    const [a, b] = flow.directions;
+    const [a, b] = flow.ends;
     if (!a.released || !b.released) return;
     this.#note(flow);
     this.#active.delete(flow.row);
@@ -167,7 +167,7 @@ export class FlowTable<Reading> {
     const flow = this.#active.get(row);
     if (flow?.generation !== generation) return;
     this.#end(flow, side, why);
-    flow.directions[side].released = true;
+    flow.ends[side].released = true;
     this.looked(flow);
   }
 
@@ -217,17 +217,16 @@ export class FlowTable<Reading> {
     flow.protocol = this.#protocols[this.#spoken[frame.row] ?? 0] ?? frame.spoken;
     for (const side of [0, 1] as const) {
       if ((marks & DONE[side]) === 0 && !(frame.otherDone && side !== frame.side)) continue;
-      flow.directions[side].ended = 'enough';
-      flow.directions[side].released = true;
+      flow.ends[side].ended = 'enough';
+      flow.ends[side].released = true;
     }
     return flow;
   }
 
   #note(flow: Flow<Reading>): void {
-    const { row, directions, protocol } = flow;
+    const { row, ends, protocol } = flow;
     if (row >= this.#marks.length) this.#grow(row);
-    this.#marks[row] =
-      flow.mark | (directions[0].released ? DONE[0] : 0) | (directions[1].released ? DONE[1] : 0);
+    this.#marks[row] = flow.mark | (ends[0].released ? DONE[0] : 0) | (ends[1].released ? DONE[1] : 0);
     let number = this.#protocols.indexOf(protocol);
     if (number < 0) number = this.#protocols.length < PROTOCOLS ? this.#protocols.push(protocol) - 1 : 0;
     this.#spoken[row] = number;
@@ -244,23 +243,23 @@ export class FlowTable<Reading> {
   }
 
   #data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): void {
-    if (flow.directions[from].ended === undefined && this.#listener.data(flow, from, chunk, at))
+    if (flow.ends[from].ended === undefined && this.#listener.data(flow, from, chunk, at))
       this.#end(flow, from, 'enough');
     this.#listener.chunk?.(flow, from, chunk, at);
   }
 
   #release(flow: Flow<Reading>, from: Side): void {
-    const direction = flow.directions[from];
-    if (direction.ended === undefined || direction.released) return;
-    if (direction.ended !== 'closed' && this.#listener.wants?.(flow, from) === true) return;
-    direction.released = true;
+    const end = flow.ends[from];
+    if (end.ended === undefined || end.released) return;
+    if (end.ended !== 'closed' && this.#listener.wants?.(flow, from) === true) return;
+    end.released = true;
     this.#released.push(flow.row, flow.generation * 2 + from);
   }
 
   #end(flow: Flow<Reading>, side: Side, why: DirectionEnd): void {
-    const direction = flow.directions[side];
-    if (direction.ended !== undefined) return;
-    direction.ended = why;
+    const end = flow.ends[side];
+    if (end.ended !== undefined) return;
+    end.ended = why;
     this.#listener.ended(flow, side, why);
   }
 

@@ -85,8 +85,6 @@ const STRANGE = 64;
 
 export interface Reading {
   conversation: Conversation | undefined;
-  /** First bytes of each direction while no protocol is sure. */
-  heads: [Uint8Array | undefined, Uint8Array | undefined];
   /** Segments that nobody recognized. */
   strange: number;
 }
@@ -121,13 +119,13 @@ export class Identifier implements FlowListener<Reading> {
 
   data(flow: Flow<Reading>, from: Side, chunk: Uint8Array, at: number): boolean {
     if (flow.reading === undefined) {
-      flow.reading = { conversation: undefined, heads: [undefined, undefined], strange: 0 };
+      flow.reading = { conversation: undefined, strange: 0 };
       this.#destination(flow, at);
     }
     const reading = flow.reading;
-    const head = reading.heads[from];
-    const bytes = head === undefined ? chunk : join(head, chunk);
-    reading.heads[from] = undefined;
+    const end = flow.ends[from];
+    const bytes = end.head === undefined ? chunk : join(end.head, chunk);
+    end.head = undefined;
     if (reading.conversation !== undefined) return reading.conversation.push(from, bytes, at);
     let unsure = false;
     for (const protocol of byStart[bytes[0] ?? 0] ?? protocols) {
@@ -140,15 +138,15 @@ export class Identifier implements FlowListener<Reading> {
       unsure ||= answer === 'more';
     }
     if (unsure && bytes.length < HEAD) {
-      reading.heads[from] = new Uint8Array(bytes);
+      end.head = new Uint8Array(bytes);
       return false;
     }
-    return !flow.directions[from].midstream || ++reading.strange > STRANGE;
+    return !end.midstream || ++reading.strange > STRANGE;
   }
 
   ended(flow: Flow<Reading>, from: Side, _why: DirectionEnd): void {
     if (flow.reading === undefined) return;
-    flow.reading.heads[from] = undefined;
+    flow.ends[from].head = undefined;
     flow.reading.conversation?.ended(from);
   }
 

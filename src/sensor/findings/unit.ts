@@ -151,10 +151,11 @@ export class Units {
     protocol: string,
     look: (unit: Uint8Array) => void,
   ): void {
-    if (flow.looked[from] >= LOOKED) return;
-    flow.looked[from] += chunk.length;
-    const skipped = Math.min(flow.rest[from], chunk.length);
-    flow.rest[from] -= skipped;
+    const end = flow.ends[from];
+    if (end.looked >= LOOKED) return;
+    end.looked += chunk.length;
+    const skipped = Math.min(end.rest, chunk.length);
+    end.rest -= skipped;
     if (skipped === chunk.length) return;
     let bytes = this.#joined(flow, from, skipped === 0 ? chunk : chunk.subarray(skipped));
     for (let n = 0; n < UNITS && bytes.length > 0; n++) {
@@ -166,7 +167,7 @@ export class Units {
       }
       look(bytes.subarray(0, cut.head));
       if (cut.length > bytes.length) {
-        flow.rest[from] = cut.length - bytes.length;
+        end.rest = cut.length - bytes.length;
         return;
       }
       if (protocol === 'telnet') return this.#keep(flow, from, bytes.subarray(-TAIL));
@@ -184,7 +185,7 @@ export class Units {
 
   /** Of a stream whose start wasn't seen nothing is kept: the next segment begins anew. */
   #keep(flow: Flow<Reading>, from: Side, bytes: Uint8Array): void {
-    if (flow.directions[from].midstream) return;
+    if (flow.ends[from].midstream) return;
     if (this.#carried.size >= CARRIED)
       for (const oldest of this.#carried.keys()) {
         this.#carried.delete(oldest);

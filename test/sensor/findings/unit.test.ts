@@ -1,6 +1,7 @@
 /** Rules see messages, however they were cut into segments: a byte at a time, several at once, out of order. */
 import t from 'tap';
 import { CARRIED, LOOKED, unitOf, Units } from '../../../src/sensor/findings/unit.ts';
+import { FlowEnd } from '../../../src/sensor/flow.ts';
 import type { Flow } from '../../../src/sensor/flow.ts';
 import type { Reading } from '../../../src/sensor/identify.ts';
 import { exploitRules } from '../../../src/sensor/findings/exploit.ts';
@@ -214,14 +215,11 @@ void t.test('words of a body are no command', (t) => {
 });
 
 /** What `Units` needs of a flow. */
-const flowOf = (row: number, midstream = false): Flow<Reading> =>
-  ({
-    row,
-    generation: 1,
-    looked: [0, 0],
-    rest: [0, 0],
-    directions: [{ midstream }, { midstream }],
-  }) as unknown as Flow<Reading>;
+const flowOf = (row: number, midstream = false): Flow<Reading> => {
+  const ends = [new FlowEnd('', 1, 1), new FlowEnd('', 2, 2)];
+  for (const end of ends) end.midstream = midstream;
+  return { row, generation: 1, ends } as unknown as Flow<Reading>;
+};
 
 void t.test('bounded: bytes of a direction, of a unit, units of a segment, what is carried', (t) => {
   const units = new Units();
@@ -229,7 +227,7 @@ void t.test('bounded: bytes of a direction, of a unit, units of a segment, what 
   const count = (): void => void looked++;
   const one = flowOf(1);
   for (let n = 0; n < 100; n++) units.push(one, 0, Buffer.from('line\r\n'.repeat(100)), 'ftp', count);
-  t.ok(one.looked[0] >= LOOKED && one.looked[0] < LOOKED + 600, 'no more is looked at');
+  t.ok(one.ends[0].looked >= LOOKED && one.ends[0].looked < LOOKED + 600, 'no more is looked at');
   t.ok(looked <= 64 * 28, `${looked} units`);
   const line = flowOf(2);
   let longest = 0;
@@ -242,7 +240,7 @@ void t.test('bounded: bytes of a direction, of a unit, units of a segment, what 
       (unit) => void (longest = Math.max(longest, unit.length)),
     );
   t.equal(longest, 4500, 'a head without an end is looked at once');
-  t.equal(line.rest[0], Infinity);
+  t.equal(line.ends[0].rest, Infinity);
   for (let row = 10; row < 10 + 3 * CARRIED; row++)
     units.push(flowOf(row), 0, Buffer.from('USER'), 'ftp', count);
   t.equal(units.size, CARRIED);
