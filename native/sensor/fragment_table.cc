@@ -116,13 +116,13 @@ bool FragmentTable::is_tiny(const Frame& frame, const Fragment& it) noexcept {
   return here + (next == kTcp ? kTcpHeader : next == kUdp ? kUdpHeader : 0) > end;
 }
 
-FragmentTable::Datagram* FragmentTable::find(const Frame& frame, const Fragment& it) noexcept {
+FragmentTable::Datagram* FragmentTable::find(const Frame& frame, const Fragment& it, double at) noexcept {
   // The youngest first: fragments of one datagram come together.
   for (uint32_t n = size_; n-- > 0;) {
     Datagram& known = ring_[(first_ + n) % kDatagrams];
     if (known.identification == it.identification && known.tag == it.tag && known.source == frame.source &&
         known.destination == frame.destination)
-      return &known;
+      return known.whole && std::abs(at - known.closed_at) > kCopyMillis ? nullptr : &known;
   }
   return nullptr;
 }
@@ -152,7 +152,7 @@ FragmentTable::Joined FragmentTable::join(const Frame& frame, double at, uint32_
   note(bad);
   if (bad == Weird::kFragmentTooLong) joined.against = bad;
   if (bad != Weird::kNone) return joined;
-  Datagram* datagram = find(frame, it);
+  Datagram* datagram = find(frame, it, at);
   if (datagram == nullptr) datagram = &begin(frame, it, at, weirds);
   Weird against = is_tiny(frame, it) ? Weird::kFragmentTiny : Weird::kNone;
   note(against);
@@ -167,9 +167,14 @@ FragmentTable::Joined FragmentTable::join(const Frame& frame, double at, uint32_
     if (added.purpose) against = added.what;
     if (added.gives_up) close(*datagram);
   }
+  if (std::abs(at - datagram->started) > kAtOnceMillis) against = Weird::kNone;
   const bool told = datagram->told;
   datagram->told = told || against != Weird::kNone;
-  if (!datagram->closed && datagram->total != 0 && datagram->received == datagram->total) joined = whole(*datagram);
+  if (!datagram->closed && datagram->total != 0 && datagram->received == datagram->total) {
+    joined = whole(*datagram);
+    datagram->whole = true;
+    datagram->closed_at = at;
+  }
   if (!told) joined.against = against;
   return joined;
 }

@@ -8,11 +8,12 @@
  * Where fragments overlap, IPv4 keeps the byte that came first and IPv6 drops the datagram (RFC 5722), what is still to
  * come of it too; the same fragment once more is passed over. A first fragment that doesn't show what is needed to judge
  * the packet is called tiny (RFC 1858, RFC 7112). Both, an end that differs and a datagram past 65,535 bytes are what no
- * sender does by itself: `against` says so, once a datagram.
+ * sender does by itself: `against` says so, once a datagram and when it happens at once. Later it may be another datagram:
+ * identifications come round, and small devices give all of theirs the same.
  *
  * Bounded: kDatagrams at a time, each kPieces and kLifeMillis, all together kBytes, which follow what came and never what
  * an offset promises. The oldest gives way. A datagram that was put together stays known without its bytes, so that a
- * mirror port's second copies don't begin it anew.
+ * mirror port's second copies don't begin it anew, for kCopyMillis.
  */
 #pragma once
 
@@ -33,6 +34,8 @@ class FragmentTable {
   static constexpr size_t kBytes = 4 * 1024 * 1024;
   /** RFC 791 asks for 15 s at least, RFC 8200 for 60; systems keep 30. */
   static constexpr double kLifeMillis = 30'000;
+  static constexpr double kCopyMillis = 100;
+  static constexpr double kAtOnceMillis = 1000;
   /** Bytes before the first fragment's payload: link layer, tags, IP header, extension headers. */
   static constexpr uint32_t kHead = 512;
   static constexpr uint32_t kLongest = 65'535;
@@ -74,8 +77,10 @@ class FragmentTable {
     /** VLAN and, of IPv4, the protocol. */
     uint32_t tag = 0;
     double started = 0;
-    /** Put together, or given up: what else comes of it is passed over. */
+    /** Put together, when that was, or given up: what else comes of it is passed over. */
     bool closed = false;
+    bool whole = false;
+    double closed_at = 0;
     bool told = false;
     /** Payload bytes by the last fragment's account, 0 before that came; bytes that are here. */
     uint32_t total = 0;
@@ -91,7 +96,7 @@ class FragmentTable {
 
   static Weird read(const Frame& frame, Fragment& fragment) noexcept;
   static bool is_tiny(const Frame& frame, const Fragment& fragment) noexcept;
-  Datagram* find(const Frame& frame, const Fragment& fragment) noexcept;
+  Datagram* find(const Frame& frame, const Fragment& fragment, double at) noexcept;
   Datagram& begin(const Frame& frame, const Fragment& fragment, double at, uint32_t* weirds);
   Added add(Datagram& datagram, const Fragment& fragment);
   bool fill(Datagram& datagram, const Fragment& fragment);

@@ -13,6 +13,9 @@ export const fragmentLimits = {
   PIECES: 128,
   BYTES: 4 * 1024 * 1024,
   LIFE_MS: 30_000,
+  /** How long copies of what is whole are passed over; how soon a contradiction must follow to be meant. */
+  COPY_MS: 100,
+  AT_ONCE_MS: 1000,
   HEAD: 512,
   LONGEST: 65_535,
 } as const;
@@ -32,8 +35,10 @@ interface Fragment {
 }
 
 interface Datagram {
+  readonly key: string;
   readonly started: number;
   closed: boolean;
+  wholeAt: number | undefined;
   told: boolean;
   total: number | undefined;
   first: Fragment | undefined;
@@ -121,7 +126,8 @@ function isTiny(network: string, { start, data, next }: Fragment): boolean {
 }
 
 export class FragmentTable {
-  readonly #datagrams = new Map<string, Datagram>();
+  /** In the order in which they began. */
+  readonly #datagrams: Datagram[] = [];
   readonly #weird: (name: string) => void;
   bytes = 0;
 
@@ -130,13 +136,14 @@ export class FragmentTable {
   }
 
   get size(): number {
-    return this.#datagrams.size;
+    return this.#datagrams.length;
   }
 
   expire(at: number): void {
-    for (const [key, { started }] of this.#datagrams) {
-      if (Math.abs(at - started) <= fragmentLimits.LIFE_MS) return;
-      this.#forget(key);
+    for (;;) {
+      const [oldest] = this.#datagrams;
+      if (oldest === undefined || Math.abs(at - oldest.started) <= fragmentLimits.LIFE_MS) return;
+      this.#forgetOldest();
     }
   }
 
@@ -149,12 +156,16 @@ export class FragmentTable {
       this.#weird(it);
       return it === 'fragment_too_long' ? { against: it } : {};
     }
-    let datagram = this.#datagrams.get(it.key);
+    let datagram = this.#datagrams.findLast(({ key }) => key === it.key);
+    if (datagram?.wholeAt !== undefined && Math.abs(at - datagram.wholeAt) > fragmentLimits.COPY_MS)
+      datagram = undefined;
     if (datagram === undefined) {
-      if (this.#datagrams.size === fragmentLimits.DATAGRAMS) this.#forget(this.#oldest());
+      if (this.#datagrams.length === fragmentLimits.DATAGRAMS) this.#forgetOldest();
       datagram = {
+        key: it.key,
         started: at,
         closed: false,
+        wholeAt: undefined,
         told: false,
         total: undefined,
         first: undefined,
@@ -163,21 +174,20 @@ export class FragmentTable {
         ranges: [],
         kept: 0,
       };
-      this.#datagrams.set(it.key, datagram);
+      this.#datagrams.push(datagram);
     }
     let against = isTiny(frame.network, it) ? 'fragment_tiny' : undefined;
     if (against !== undefined) this.#weird(against);
     if (!datagram.closed) {
       while (this.bytes + it.data.length + fragmentLimits.HEAD > fragmentLimits.BYTES) {
-        const oldest = this.#oldest();
-        this.#forget(oldest);
-        if (oldest === it.key) return {};
+        if (this.#forgetOldest() === datagram) return {};
       }
       const { what, purpose, over } = this.#add(datagram, it, six);
       if (what !== undefined) this.#weird(what);
       if (purpose) against = what;
       if (over) this.#close(datagram);
     }
+    if (Math.abs(at - datagram.started) > fragmentLimits.AT_ONCE_MS) against = undefined;
     const news = datagram.told ? undefined : against;
     datagram.told ||= against !== undefined;
     const { total, first } = datagram;
@@ -186,6 +196,7 @@ export class FragmentTable {
       if (datagram.painted.subarray(0, total).every((piece) => piece !== 0)) {
         whole = assemble(first, datagram.canvas.subarray(0, total), six);
         this.#close(datagram);
+        datagram.wholeAt = at;
       }
     }
     return {
@@ -245,17 +256,12 @@ export class FragmentTable {
     datagram.kept = 0;
   }
 
-  #oldest(): string {
-    for (const key of this.#datagrams.keys()) return key;
-    return '';
-  }
-
-  #forget(key: string): void {
-    const datagram = this.#datagrams.get(key);
-    if (datagram === undefined) return;
-    if (!datagram.closed) this.#weird('fragments_incomplete');
-    this.#close(datagram);
-    this.#datagrams.delete(key);
+  #forgetOldest(): Datagram | undefined {
+    const oldest = this.#datagrams.shift();
+    if (oldest === undefined) return undefined;
+    if (!oldest.closed) this.#weird('fragments_incomplete');
+    this.#close(oldest);
+    return oldest;
   }
 }
 
