@@ -27,7 +27,7 @@ import { makeStick, writeStick } from '../../src/cli/provision-create.ts';
 import type { StickOrder } from '../../src/cli/provision-create.ts';
 import { imageAt, writeMedium } from '../../src/cli/provision-medium.ts';
 import { deviceCodeOf } from '../../src/cli/provision-memory.ts';
-import { Signer, SigningKey } from '../../src/crypto/signer.ts';
+import { SIGNER_SEED_BYTES, Signer, SigningKey } from '../../src/crypto/signer.ts';
 import { generateKeyPair } from '../../src/crypto/x25519.ts';
 import { STICK_FOLDER } from '../../src/wire/provision.ts';
 import { createMachine, repository, start, testShell, testShellWords } from './vm.ts';
@@ -219,7 +219,7 @@ async function refusalsIn(machine: Running): Promise<void> {
   tamper('tampered.img');
   create('riverside', at('elsewhere.img'), other);
   await odd('expired.img', device, { notBefore: Date.now() - 9 * DAY, notAfter: Date.now() - DAY }, key);
-  await odd('stranger.img', device, {}, new SigningKey(randomBytes(32)));
+  await odd('stranger.img', device, {}, new SigningKey(randomBytes(SIGNER_SEED_BYTES)));
   execFileSync('truncate', ['-s', '64M', at('ext4.img')]);
   execFileSync('mkfs.ext4', ['-q', '-F', at('ext4.img')]);
   const before = await state(machine);
