@@ -55,12 +55,12 @@ async function installedSystems(): Promise<SystemOf | undefined> {
 }
 
 /** Replace the file by one that is whole: a power cut leaves the old one or the new one. */
-async function replaceFile(folder: string, name: string, text: string): Promise<void> {
+async function replaceFile(folder: string, name: string, pieces: Iterable<string>): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const beside = join(folder, `${name}.new`);
   const file = await open(beside, 'w', 0o600);
   try {
-    await file.writeFile(text);
+    for (const piece of pieces) await file.appendFile(piece);
     await file.sync();
   } finally {
     await file.close();
@@ -90,14 +90,15 @@ runProcess('sensor', async (context) => {
   try {
     sensor.behaviour.restore(JSON.parse(await readFile(join(folder, 'baseline.json'), 'utf8')), clock.now());
   } catch (err) {
-    // None yet, or one that was damaged: devices are learnt anew.
-    log.info({ err }, 'no baselines were read');
+    // A first start has none; without those that were damaged devices are learnt anew.
+    if (err instanceof Error && 'code' in err && err.code === 'ENOENT') log.info({}, 'no baselines yet');
+    else log.warn({ err }, 'the baselines were not read: devices are learnt anew');
   }
   let keeping: Promise<void> = Promise.resolve();
   const keep = (): Promise<void> => {
     keeping = keeping.then(async () => {
       try {
-        await replaceFile(folder, 'baseline.json', JSON.stringify(sensor.behaviour.kept()));
+        await replaceFile(folder, 'baseline.json', sensor.behaviour.keptText());
       } catch (err) {
         log.warn({ err }, 'baselines were not written');
       }

@@ -46,6 +46,9 @@ const OWN_WORD = 70;
 /** Calls that wait for a sweep. */
 const DIALLED = 1024;
 
+/** Characters of kept baselines that are written at a time, or one device more. */
+const PIECE = 65_536;
+
 const UNKNOWN = 'unknown';
 /** Rules by what a flow speaks. */
 const tcpRules: ReadonlyMap<string, readonly ContentRule[]> = new Map(
@@ -375,7 +378,21 @@ export class Behaviour {
   }
 
   kept(): KeptBehaviour {
-    return { version: 1, devices: this.baselines.kept(), servers: this.#link.servers };
+    return { version: 1, devices: [...this.baselines.kept()], servers: this.#link.servers };
+  }
+
+  /** The same as JSON, in pieces: whole it would take more room than all that it tells of. */
+  *keptText(): Generator<string> {
+    let piece = `{"version":1,"servers":${JSON.stringify(this.#link.servers)},"devices":[`;
+    let between = '';
+    for (const device of this.baselines.kept()) {
+      piece += `${between}${JSON.stringify(device)}`;
+      between = ',\n';
+      if (piece.length < PIECE) continue;
+      yield piece;
+      piece = '';
+    }
+    yield `${piece}]}`;
   }
 
   /** Take back what was kept; what isn't in order is left out. */

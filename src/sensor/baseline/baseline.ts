@@ -248,10 +248,10 @@ export class Baselines {
       for (const entry of this.#walk(device)) this.#soil(device, entry);
   }
 
-  kept(): KeptDevice[] {
-    return [...this.#devices.values()].map((device) =>
-      device.kept(Array.from(this.#walk(device), (entry) => entry.kept())),
-    );
+  /** One device at a time, since all of them are many. */
+  *kept(): Generator<KeptDevice> {
+    for (const device of this.#devices.values())
+      yield device.kept(Array.from(this.#walk(device), (entry) => entry.kept()));
   }
 
   /** Take back what was kept; rows that aren't in order are left out. The silence of the sensor isn't the devices'. */

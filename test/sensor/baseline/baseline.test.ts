@@ -196,6 +196,22 @@ void t.test('kept over a restart, whatever else is in the file', (t) => {
   t.end();
 });
 
+void t.test('many devices are kept in pieces, which are the same as the whole', (t) => {
+  for (const [stations, pieces] of [
+    [0, 1],
+    [2, 1],
+    [250, 2],
+  ] as const) {
+    const b = bench();
+    for (let n = 2; n <= stations; n++) b.take(...chat(station(1), station(n), 104));
+    b.pass(20_000);
+    const text = [...b.sensor.behaviour.keptText()];
+    t.ok(text.length >= pieces, `${stations} stations, ${text.length} pieces`);
+    t.same(JSON.parse(text.join('')), JSON.parse(JSON.stringify(b.sensor.behaviour.kept())));
+  }
+  t.end();
+});
+
 void t.test('bounded: devices, rows of a device, and then it is wide', (t) => {
   const findings = new Findings();
   const baselines = new Baselines({ days: 1, mode: 'rolling' }, findings);
