@@ -1,6 +1,6 @@
 /**
  * What equipment says first in protocols of its own: B. Braun's pumps, laboratory analysers (ASTM E1394, POCT1-A),
- * printers' raw ports, EtherNet/IP, Modbus. Of each the part that names equipment is read; results, orders, jobs and registers
+ * printers' raw ports, EtherNet/IP, S7, Modbus. Of each the part that names equipment is read; results, orders, jobs and registers
  * are stepped over.
  */
 import { decodeAstm, recognizeAstm } from '../protocol/astm/message.ts';
@@ -11,6 +11,7 @@ import type { EnipIdentity } from '../protocol/enip/message.ts';
 import { decodeModbus, recognizeModbus } from '../protocol/modbus/message.ts';
 import { decodePjl, recognizePjl } from '../protocol/pjl/message.ts';
 import { decodePoct1a, recognizePoct1a } from '../protocol/poct1a/message.ts';
+import { decodeS7, recognizeS7 } from '../protocol/s7/message.ts';
 import type { Side } from './flow.ts';
 import { row, serverOf } from './greeting.ts';
 import type { ProtocolRow, Speaker } from './identify.ts';
@@ -131,11 +132,31 @@ function readEnip(speaker: Speaker, from: Side, head: Uint8Array, at: number): b
   return head.length > ENIP_LIMIT;
 }
 
+const S7_LIMIT = 4096;
+
+function readS7(speaker: Speaker, from: Side, head: Uint8Array, at: number): boolean {
+  const server = serverOf(speaker);
+  speaker.serves(server);
+  let known = 0;
+  for (let here = 0; here < head.length;) {
+    const decoded = decodeS7(head, here);
+    if (decoded.kind === 'malformed') return decoded.name !== 's7_truncated' || head.length > S7_LIMIT;
+    if (from === server) {
+      for (const [field, value] of decoded.message.facts) speaker.say(from, field, value, at);
+      if (decoded.message.facts.size > 0) known++;
+    }
+    here += decoded.message.length;
+  }
+  // Who reads one of the two lists reads the other.
+  return known > 1 || head.length > S7_LIMIT;
+}
+
 export const deviceGreetings: readonly ProtocolRow[] = [
   row('bcc', [1], recognizeBcc, readBcc),
   row('astm', [5, 2, 0x48], recognizeAstm, readAstm),
   row('poct1a', '< \r\n\t', recognizePoct1a, readPoct1a),
   row('pjl', [0x1b, 0x40], recognizePjl, readPjl),
   row('enip', [4, 0x63, 0x64, 0x65, 0x66, 0x6f, 0x70], recognizeEnip, readEnip),
+  row('s7', [3], recognizeS7, readS7),
   row('modbus', undefined, recognizeModbus, readModbus),
 ];

@@ -46,6 +46,7 @@ const naming: ReadonlyMap<string, Naming> = new Map([
   ['profinet stationName', chosen('dhcp')],
   ['profinet stationType', own('self')],
   ['enip product', own('self')],
+  ['s7 station', chosen('dhcp')],
   ['lldp systemDescription', own('self')],
   ['lldp model', own('self')],
   ['snmp sysDescr', own('self')],

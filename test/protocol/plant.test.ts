@@ -1,5 +1,5 @@
 /**
- * EtherNet/IP's List Identity and PROFINET's DCP: against tshark on the shared corpus and on frames made here, damaged
+ * EtherNet/IP's List Identity, PROFINET's DCP and Siemens S7: against tshark on the shared corpus and on frames made here, damaged
  * ones, and what the sensor makes of them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { addon } from '../../src/platform/addon.ts';
 import { decodeEnip, recognizeEnip } from '../../src/protocol/enip/message.ts';
+import { decodeS7, recognizeS7 } from '../../src/protocol/s7/message.ts';
 import { decodeProfinet } from '../../src/protocol/profinet/message.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { linkType } from '../../src/sensor/constants.ts';
@@ -269,6 +270,117 @@ void t.test('EtherNet/IP over TCP, and answers to whom asks the link', (t) => {
   });
   // A gauge in a laboratory says so and is no medical device.
   t.notOk([...tcp.sensor.hosts.all()].some((host) => host.identity().medical));
+  t.end();
+});
+
+const tpkt = (body: readonly number[]): number[] => [3, 0, ...u16(body.length + 4), ...body];
+const connect = (type: number): number[] =>
+  tpkt([17, type, 0, 0, 0, 1, 0, 0xc0, 1, 10, 0xc1, 2, 1, 0, 0xc2, 2, 1, 2]);
+const s7 = (kind: number, parameters: readonly number[], data: readonly number[]): number[] =>
+  tpkt([
+    2,
+    0xf0,
+    0x80,
+    0x32,
+    kind,
+    0,
+    0,
+    0,
+    5,
+    ...u16(parameters.length),
+    ...u16(data.length),
+    ...parameters,
+    ...data,
+  ]);
+const padded = (text: string, length: number): number[] => ascii(text.padEnd(length, ' '));
+function szl(list: number, size: number, entries: readonly (readonly number[])[]): number[] {
+  const rows = [...u16(list), 0, 0, ...u16(size), ...u16(entries.length), ...entries.flat()];
+  return s7(7, [0, 1, 0x12, 8, 0x12, 0x84, 1, 1, 0, 0, 0, 0], [0xff, 9, ...u16(rows.length), ...rows]);
+}
+const read = s7(7, [0, 1, 0x12, 4, 0x11, 0x44, 1, 0], [0xff, 9, 0, 4, 0, 0x11, 0, 0]);
+const orders = szl(0x11, 28, [
+  [...u16(1), ...padded('6ES7 315-2EH14-0AB0 ', 20), 0, 0xc0, 0, 4, 0, 1],
+  [...u16(7), ...padded('', 20), 0, 0xc0, 0x56, 3, 2, 6],
+]);
+const names = szl(0x1c, 34, [
+  [...u16(1), ...padded('SIMATIC 300(1)', 32)],
+  [...u16(2), ...padded('CPU 315-2 PN/DP', 32)],
+  [...u16(5), ...padded('S C-X4U421302009', 32)],
+  [...u16(7), ...padded('CPU 315-2 PN/DP', 32)],
+]);
+
+void t.test('Siemens S7: who a controller is, when it is asked, as tshark reads it too', (t) => {
+  const turns = [
+    { from: 'client' as const, data: connect(0xe0) },
+    { from: 'server' as const, data: connect(0xd0) },
+    { from: 'client' as const, data: s7(1, [0xf0, 0, 0, 1, 0, 1, 1, 0xe0], []) },
+    {
+      from: 'server' as const,
+      data: [...tpkt([2, 0xf0, 0x80, 0x32, 3, 0, 0, 0, 5, 0, 8, 0, 0, 0, 0, 0xf0, 0, 0, 1, 0, 1, 0, 240])],
+    },
+    { from: 'client' as const, data: read },
+    { from: 'server' as const, data: orders },
+    { from: 'client' as const, data: read },
+    { from: 'server' as const, data: names },
+  ];
+  const frames = wire.exchange(B, A, [40_000, 102], turns);
+  const { words, attributes, sensor } = known(frames);
+  t.same(
+    words.filter((word) => word.startsWith('s7')),
+    [
+      's7 order=6ES7 315-2EH14-0AB0',
+      's7 firmware=3.2.6',
+      's7 station=SIMATIC 300(1)',
+      's7 module=CPU 315-2 PN/DP',
+      's7 serial=S C-X4U421302009',
+      's7 moduleType=CPU 315-2 PN/DP',
+    ],
+  );
+  t.match(attributes, {
+    vendor: 'Siemens',
+    model: 'CPU 315-2 PN/DP',
+    class: 'industrial controller',
+    software: '3.2.6',
+    serial: 'S C-X4U421302009',
+  });
+  const services = [...sensor.hosts.all()].flatMap((host) => host.serviceRows());
+  t.match(services, [{ port: 102, protocol: 's7' }]);
+  const folder = mkdtempSync(join(tmpdir(), 'anteroom-plant-'));
+  const file = join(folder, 'made.pcap');
+  writeFileSync(file, wire.pcapFile(frames));
+  const fields = ['0001.name', '0005.serialn', '0007.cputypname'].map((f) => `s7comm.szl.001c.${f}`);
+  t.same(
+    fieldsOf(file, 's7comm.szl.001c.0005.serialn', fields).map((row) => row.map((cell) => cell.trim())),
+    [['SIMATIC 300(1)', 'S C-X4U421302009', 'CPU 315-2 PN/DP']],
+  );
+  rmSync(folder, { recursive: true });
+
+  for (const bytes of [
+    connect(0xe0).toSpliced(11, 1, 1),
+    tpkt([2, 0xf0, 0x80, 1, 0, 1, 0, 97, 0, 0, 0, 0]),
+    [3, 0, 0, 3, ...connect(0xe0)],
+  ])
+    t.equal(recognizeS7(Uint8Array.from(bytes)), 'no');
+  t.equal(recognizeS7(Uint8Array.from(connect(0xe0))), 'more', 'Remote Desktop and MMS begin like that');
+  t.match(decodeS7(Uint8Array.from(orders).subarray(0, 40)), { name: 's7_truncated' });
+  t.match(decodeS7(Uint8Array.from(ascii('\u0003no such thing as this'))), { name: 's7_unit' });
+  fc.assert(
+    fc.property(
+      fc.nat({ max: 200 }),
+      fc.integer({ min: 0, max: 255 }),
+      fc.nat({ max: 100 }),
+      (at, byte, cut) => {
+        for (const whole of [orders, names]) {
+          const bent = Uint8Array.from(whole).subarray(0, whole.length - (cut % whole.length));
+          bent[at % bent.length] = byte;
+          decodeS7(bent);
+          recognizeS7(bent);
+        }
+        return true;
+      },
+    ),
+    { numRuns: 1000 },
+  );
   t.end();
 });
 

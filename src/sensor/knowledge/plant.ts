@@ -1,10 +1,11 @@
 /**
  * Equipment of plants and buildings that says who it is: makers by the identifiers of ODVA (EtherNet/IP) and of PROFIBUS &
- * PROFINET International, kinds of devices by CIP's profiles.
+ * PROFINET International, kinds of devices by CIP's profiles, Siemens controllers by their status lists.
  */
 import type { Rule } from './rule.ts';
 
 const cip = 'CIP volume 1, identity object';
+const s7 = 'S7-300/400 system status lists';
 
 /** ODVA's vendor identifiers. */
 const odvaVendors: readonly (readonly [number, string])[] = [
@@ -79,6 +80,23 @@ export const plantRules: readonly Rule[] = [
   { on: 'enip product', pattern: /^(.+)$/, level: 'self', gives: { model: '$1' }, source: cip },
   { on: 'enip revision', pattern: /^(.+)$/, level: 'self', gives: { software: '$1' }, source: cip },
   { on: 'enip serial', pattern: /^(.+)$/, level: 'self', gives: { serial: '$1' }, source: cip },
+  // An order number names one product and its maker.
+  {
+    on: 's7 order',
+    pattern: /^(6(?:ES|GK|AG|AV)\d \S+)/,
+    level: 'association',
+    gives: { vendor: 'Siemens', model: '$1', class: 'industrial controller' },
+    source: s7,
+  },
+  {
+    on: 's7 moduleType',
+    pattern: /^(.+)$/,
+    level: 'self',
+    gives: { model: '$1', class: 'industrial controller' },
+    source: s7,
+  },
+  { on: 's7 firmware', pattern: /^(.+)$/, level: 'self', gives: { software: '$1' }, source: s7 },
+  { on: 's7 serial', pattern: /^(.+)$/, level: 'self', gives: { serial: '$1' }, source: s7 },
   ...vendor('profinet vendorId', 'PROFINET vendor identifiers', profinetVendors),
   {
     on: 'profinet stationType',
