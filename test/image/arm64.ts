@@ -100,7 +100,7 @@ async function uBoot(): Promise<void> {
   const machine = await start(create('arm-u-boot'));
   try {
     await machine.said(/U-Boot 20\d\d/, BOOT);
-    await machine.said(/BOOTAA64\.EFI/i, BOOT);
+    await machine.said(/Booting: virtio 0/, BOOT);
     say('U-Boot found the boot loader on the ESP');
     await machine.said(/@@SHELL/, BOOT);
     await inspect(machine);
