@@ -190,11 +190,12 @@ async function live(): Promise<Heard> {
   }
 }
 const heard = await live();
-const crowd = answerOf('crowd');
+const crowds = Array.from({ length: rounds }, () => answerOf('crowd'));
 for (const name of [file, shorter, empty]) rmSync(name);
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const crowd = (figure: string): number => median(crowds.map((each) => Number(each[figure])));
 const micros = (name: Program): number =>
   ((median(full[name]) - median(start[name])) / (packets * share[name])) * 1e6;
 const round = (n: number): number => Number(n.toPrecision(3));
@@ -229,20 +230,15 @@ const figures = [
     '0',
   ),
   alone('cores while listening', 'cores', heard.seconds / heard.lasted, '<= 0.5'),
-  alone('rss', 'MB, 10,000 hosts and 50,000 flows', Number(crowd['rss']) / 1024, '<= 150'),
-  alone('rss after a million invented cards', 'MB', Number(crowd['afterFlood']) / 1024, '<= 150'),
-  alone('a host', 'KB', Number(crowd['host']), '<= 4'),
-  alone('an idle flow', 'bytes', Number(crowd['idleFlow']), '<= 128'),
-  alone(
-    'a host and five flows',
-    'KB',
-    (Number(crowd['rss']) - Number(crowd['start'])) / Number(crowd['hosts']),
-    '',
-  ),
+  alone('rss', 'MB, 10,000 hosts and 50,000 flows', crowd('rss') / 1024, '<= 150'),
+  alone('rss after a million invented cards', 'MB', crowd('afterFlood') / 1024, '<= 150'),
+  alone('a host', 'KB', crowd('host'), '<= 4'),
+  alone('an idle flow', 'bytes', crowd('idleFlow'), '<= 128'),
+  alone('a host and five flows', 'KB', (crowd('rss') - crowd('start')) / crowd('hosts'), ''),
 ];
 writeFileSync(join(folder, 'sensor.json'), `${JSON.stringify(figures, undefined, 2)}\n`);
 process.stdout.write(
-  `sensor: ${packets} packets, ${(bytes / 1e6).toFixed(0)} MB, medians of ${rounds} rounds; ${JSON.stringify(crowd)}\n`,
+  `sensor: ${packets} packets, ${(bytes / 1e6).toFixed(0)} MB, medians of ${rounds} rounds; ${JSON.stringify(crowds)}\n`,
 );
 process.stdout.write(
   table(
