@@ -19,7 +19,7 @@ execFileSync('make', ['-s', '-f', 'native/native.mk', ...targets.map((name) => `
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 
-t.setTimeout(110_000);
+t.setTimeout(150_000);
 await t.spawn('build/native/test-native', [], {}, 'plain');
 await t.spawn(
   'build/native/test-native-asan',
