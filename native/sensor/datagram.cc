@@ -34,18 +34,24 @@ Telling said(Padded bytes, uint32_t start, uint64_t seed) noexcept {
 constexpr uint32_t kDnsHeader = 12;
 bool is_answer(Padded bytes) noexcept { return (bytes.u8(2) & 0x80) != 0; }
 
-/** Questions alone: which names a host asks for. */
+/** Questions alone: which domains a host asks in. What isn't in order is told as it is. */
 Telling read_dns(Padded bytes, uint64_t seed) noexcept {
   if (is_answer(bytes) || bytes.u16(4) == 0) return {};
-  uint32_t at = kDnsHeader;
-  while (at < bytes.length && bytes.u8(at) != 0 && bytes.u8(at) < 64) at += 1u + bytes.u8(at);
-  return {true, print(bytes, kDnsHeader, bytes.u16(4) == 1 ? at + 5 : bytes.length, seed)};
+  Telling telling{.own = true};
+  const bool read = read_questions(bytes, seed, telling.parts);
+  if (!read) return said(bytes, kDnsHeader, seed);
+  telling.tells = telling.parts.count > 0;
+  return telling;
 }
 
 /** Records alone; of a question those with which a host asks whether a name is free. */
 Telling read_multicast_dns(Padded bytes, uint64_t seed) noexcept {
   const uint32_t records = is_answer(bytes) ? bytes.u16(6) + bytes.u16(8) + bytes.u16(10) : bytes.u16(8);
-  return records == 0 ? Telling{} : said(bytes, 2, seed);
+  if (records == 0) return {};
+  Telling telling{.own = true};
+  if (!read_records(bytes, seed, telling.parts)) return said(bytes, 2, seed);
+  telling.tells = telling.parts.count > 0;
+  return telling;
 }
 
 /** A registration carries the name as a record of its own. */

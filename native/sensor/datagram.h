@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "dns_records.h"
 #include "frame.h"
 
 namespace anteroom::sensor {
@@ -18,6 +19,10 @@ struct Telling {
   uint64_t print = 0;
   /** It goes on for as long as a device is watched: some of it is enough. */
   bool stream = false;
+  /** Of nobody but its sender, and of that only where the address is its own. */
+  bool own = false;
+  /** Of what says several things: it is news when one of them is. */
+  Prints parts = {};
 };
 
 Telling read_datagram(const Frame& frame, uint64_t seed) noexcept;

@@ -221,9 +221,13 @@ void Stage::arp(const Frame& frame, double at, Part& part) {
 
 void Stage::datagram(const Frame& frame, double at, Part& part) {
   const Telling telling = read_datagram(frame, seed_);
-  if (!telling.tells) return;
+  if (!telling.tells || (telling.own && !is_own(part))) return;
   bool news = true;
-  if (telling.print != 0) {
+  if (telling.parts.count > 0) {
+    news = false;
+    for (uint32_t n = 0; n < telling.parts.count; n++)
+      news = is_news(telling.parts.print[n], at, kSaidMillis, part) || news;
+  } else if (telling.print != 0) {
     news = is_news(telling.print, at, kSaidMillis, part);
   } else if (part.row != kNoRow) {
     Flow& flow = flows_[part.row];
@@ -271,7 +275,8 @@ void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
   Flow& flow = flows_[part.row];
   if (mac_of(flow, part.side) != frame.source_mac) {
     set_mac(flow, part.side, frame.source_mac);
-    part.pass = true;
+    // Over there it is known of flows that are being read; of others it is told with them.
+    if (flow.handed) part.pass = true;
   }
   const uint64_t bytes = uint64_t{frame.payload_end} - frame.payload_start + frame.payload_missing;
   if (bytes > 0) {
