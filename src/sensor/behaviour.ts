@@ -11,6 +11,7 @@ import { inPrefix } from '../wire/address.ts';
 import type { FindingReport } from '../wire/finding.ts';
 import { Baselines } from './baseline/baseline.ts';
 import type { BaselineRules } from './baseline/baseline.ts';
+import type { DeviceBaseline } from './baseline/device.ts';
 import type { FlowNews } from './batch.ts';
 import { cleartextDatagramRules, cleartextRules, wantsMore } from './findings/cleartext.ts';
 import { Look } from './findings/content.ts';
@@ -28,6 +29,7 @@ import { isPrivate, isUnicast, NO_MAC, printAddress } from './frame.ts';
 import type { Frame } from './frame.ts';
 import type { Host, HostTable } from './host.ts';
 import type { Reading } from './identify.ts';
+import { versionFields } from './identity.ts';
 
 /** Datagrams of one side whose content is looked at. */
 const DATAGRAMS = 64;
@@ -48,6 +50,8 @@ const DIALLED = 1024;
 
 /** Characters of kept baselines that are written at a time, or one device more. */
 const PIECE = 65_536;
+/** Where such a word may be. */
+const versions = versionFields(OWN_WORD);
 
 const UNKNOWN = 'unknown';
 /** Rules by what a flow speaks. */
@@ -335,36 +339,41 @@ export class Behaviour {
 
   /** What a host says of itself, when it said something new. */
   #judge(host: Host, at: number): void {
+    let device: DeviceBaseline | undefined;
     if (host.mac !== NO_MAC) {
-      const device = this.baselines.heard(host.macText, host.last);
+      device = this.baselines.heard(host.macText, host.last);
       host.heard = host.last;
-      if (device !== undefined && host.judged !== host.learnt) {
-        for (const claim of host.identity().attributes.software?.claims ?? []) {
-          const cut = claim.because.indexOf('=');
-          if (claim.weight < OWN_WORD || cut < 0) continue;
-          const field = claim.because.slice(0, cut);
-          const before = device.version(field.slice(0, 64), claim.value.slice(0, 128), host.last);
-          if (before === undefined) continue;
-          const evidence = `${field}: ${before} before, ${claim.value} now`;
-          this.findings.raise({
-            kind: 'software-change',
-            about: host,
-            key: `${field} ${claim.value}`,
-            evidence,
-            at,
-          });
-        }
-      }
     }
     if (host.judged === host.learnt) return;
     host.judged = host.learnt;
-    if (host.router) return;
     const rows = host.evidenceRows();
+    const tells = rows.some(({ protocol, field }) => versions.get(protocol)?.has(field) === true);
+    if (device !== undefined && tells) this.#versions(host, device, at);
+    if (host.router) return;
     for (const { key, evidence } of weaknesses(rows, host.serviceRows()))
       this.findings.raise({ kind: 'weak-protocol', about: host, key, evidence, at });
     const twins = twoClients(rows);
     if (twins !== undefined)
       this.findings.raise({ kind: 'two-identities', about: host, key: 'dhcp', evidence: twins, at });
+  }
+
+  /** What it runs, by its own word, is not what it ran. */
+  #versions(host: Host, device: DeviceBaseline, at: number): void {
+    for (const claim of host.identity().attributes.software?.claims ?? []) {
+      const cut = claim.because.indexOf('=');
+      if (claim.weight < OWN_WORD || cut < 0) continue;
+      const field = claim.because.slice(0, cut);
+      const before = device.version(field.slice(0, 64), claim.value.slice(0, 128), host.last);
+      if (before === undefined) continue;
+      const evidence = `${field}: ${before} before, ${claim.value} now`;
+      this.findings.raise({
+        kind: 'software-change',
+        about: host,
+        key: `${field} ${claim.value}`,
+        evidence,
+        at,
+      });
+    }
   }
 
   /** Everything is to be told again. */

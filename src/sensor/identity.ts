@@ -174,6 +174,17 @@ for (const [number, { on }] of rules.entries()) {
   else numbers.push(number);
 }
 
+/** Fields, by protocol, in which a host says a version with at least that weight. */
+export function versionFields(least: number): ReadonlyMap<string, ReadonlySet<string>> {
+  const told = rules.filter(({ gives, level }) => gives.software !== undefined && levels[level] >= least);
+  const fields = new Map<string, Set<string>>();
+  for (const key of ['dicom equipment.software', ...told.map(({ on }) => on)]) {
+    const [protocol = '', ...field] = key.split(' ');
+    fields.set(protocol, (fields.get(protocol) ?? new Set()).add(field.join(' ')));
+  }
+  return fields;
+}
+
 const OUI = 'oui vendor';
 const SERVICE = 'service';
 const nothing: readonly never[] = [];

@@ -64,7 +64,17 @@ const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) |
 const u32 = (bytes: Uint8Array, at: number): number => u16(bytes, at) * 0x10000 + u16(bytes, at + 2);
 
 /** Printable ASCII of a field, without the padding that UIDs (NUL) and AE titles (space) carry. */
-export function fieldText(bytes: Uint8Array): string {
+export function fieldText(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let stop = end;
+  while (stop > start && ((bytes[stop - 1] as number) === 0 || bytes[stop - 1] === 0x20)) stop--;
+  for (let at = start; at < stop; at++) {
+    const byte = bytes[at] as number;
+    if (byte <= 0x20 || byte >= 0x7f) return oddText(bytes.subarray(start, stop));
+  }
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString('latin1');
+}
+
+function oddText(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes)
     text += byte === 0 ? ' ' : byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
@@ -105,8 +115,9 @@ export function decodeAssociate(pdu: Uint8Array): Decoded<Association> {
   const items = itemsOf(pdu, pduHeaderBytes + associateFixedBytes, pdu.length);
   if (items === undefined) return malformed('dicom_bad_item_length', pduHeaderBytes + associateFixedBytes);
 
-  const text = (item: Item): string => fieldText(pdu.subarray(item.body, item.end));
+  const text = (item: Item): string => fieldText(pdu, item.body, item.end);
   const contexts: PresentationContext[] = [];
+  const ids = new Set<number>();
   let applicationContext: string | undefined;
   let user: UserInformation | undefined;
   for (const item of items) {
@@ -123,8 +134,9 @@ export function decodeAssociate(pdu: Uint8Array): Decoded<Association> {
       if (contexts.length >= limits.contexts) return malformed('dicom_too_many_contexts', item.start);
       const context = decodeContext(pdu, item);
       // Two readers must not take one context id for two different classes.
-      if (context === undefined || contexts.some((other) => other.id === context.id))
+      if (context === undefined || ids.has(context.id))
         return malformed('dicom_bad_presentation_context', item.start);
+      ids.add(context.id);
       contexts.push(context);
     }
   }
@@ -132,8 +144,8 @@ export function decodeAssociate(pdu: Uint8Array): Decoded<Association> {
   return {
     kind: 'message',
     message: {
-      calledAeTitle: fieldText(pdu.subarray(called, called + aeTitleBytes)),
-      callingAeTitle: fieldText(pdu.subarray(called + aeTitleBytes, called + 2 * aeTitleBytes)),
+      calledAeTitle: fieldText(pdu, called, called + aeTitleBytes),
+      callingAeTitle: fieldText(pdu, called + aeTitleBytes, called + 2 * aeTitleBytes),
       ...(applicationContext === undefined ? {} : { applicationContext }),
       contexts,
       ...(user ?? { maximumLength: 0 }),
@@ -150,7 +162,7 @@ function decodeContext(pdu: Uint8Array, item: Item): PresentationContext | undef
   const transferSyntaxes: string[] = [];
   for (const sub of subItems) {
     if (sub.end - sub.body > limits.uidChars) return undefined;
-    const uid = fieldText(pdu.subarray(sub.body, sub.end));
+    const uid = fieldText(pdu, sub.body, sub.end);
     if (sub.type === itemTypes.abstractSyntax) {
       if (abstractSyntax !== undefined) return undefined;
       abstractSyntax = uid;
@@ -186,11 +198,11 @@ function decodeUserInformation(pdu: Uint8Array, item: Item): UserInformation | u
         break;
       case itemTypes.implementationClassUid:
         if (length > limits.uidChars) return undefined;
-        found.implementationClassUid = fieldText(pdu.subarray(sub.body, sub.end));
+        found.implementationClassUid = fieldText(pdu, sub.body, sub.end);
         break;
       case itemTypes.implementationVersionName:
         if (length > 16) return undefined;
-        found.implementationVersionName = fieldText(pdu.subarray(sub.body, sub.end));
+        found.implementationVersionName = fieldText(pdu, sub.body, sub.end);
         break;
       case itemTypes.asynchronousOperationsWindow:
         if (length !== 4) return undefined;

@@ -30,7 +30,7 @@ interface Name {
   readonly next: number;
 }
 
-function readName(bytes: Uint8Array, start: number): Name | undefined {
+function readName(bytes: Buffer, start: number): Name | undefined {
   const labels: string[] = [];
   let next: number | undefined;
   let at = start;
@@ -52,7 +52,7 @@ function readName(bytes: Uint8Array, start: number): Name | undefined {
     }
     total += length + 1;
     if ((length & pointer) !== 0 || total > nameBytes || at + 1 + length > bytes.length) return undefined;
-    labels.push(Buffer.from(bytes.subarray(at + 1, at + 1 + length)).toString('utf8'));
+    labels.push(bytes.toString('utf8', at + 1, at + 1 + length));
     at += length + 1;
   }
   return undefined;
@@ -68,7 +68,7 @@ function strings(bytes: Uint8Array, start: number, end: number): string[] {
   return list;
 }
 
-function values(bytes: Uint8Array, type: number, start: number, end: number): readonly string[] {
+function values(bytes: Buffer, type: number, start: number, end: number): readonly string[] {
   if (type === types.ptr) return [readName(bytes, start)?.name ?? ''];
   if (type === types.srv && start + 6 < end) return [readName(bytes, start + 6)?.name ?? ''];
   if (type === types.txt || type === types.hinfo) return strings(bytes, start, end);
@@ -79,7 +79,8 @@ function values(bytes: Uint8Array, type: number, start: number, end: number): re
   ];
 }
 
-export function decodeDns(bytes: Uint8Array): Parsed<DnsMessage> {
+export function decodeDns(datagram: Uint8Array): Parsed<DnsMessage> {
+  const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length);
   if (bytes.length < headerBytes) return malformed('dns_truncated', bytes.length);
   const flags = u16(bytes, 2);
   const questions: { name: string; type: number }[] = [];
