@@ -88,7 +88,7 @@ format: $(MODULES_STAMP) ## Write every file in the house format
 
 check: types lint ## Types, lint and format
 
-unit: apt-test build build/native/test-native build/native/test-native-asan build/native/fuzz-datagram build/native/fuzz-fragment build/native/fuzz-frame build/native/fuzz-handshake build/native/fuzz-listen ## The tests that need no namespaces
+unit: apt-test build build/native/test-native build/native/test-native-asan build/native/fuzz-datagram build/native/fuzz-dns build/native/fuzz-fragment build/native/fuzz-frame build/native/fuzz-handshake build/native/fuzz-listen ## The tests that need no namespaces
 	mkdir -p build/test
 	tap --reporter=terse --jobs=2 --output-file=build/test/unit.tap $(UNIT_TESTS)
 

@@ -54,7 +54,8 @@ struct Name {
 
   bool ends_with(const char* label) const noexcept {
     const size_t size = std::strlen(label);
-    return count > 0 && bytes[labels[count - 1]] == size && std::memcmp(bytes + labels[count - 1] + 1, label, size) == 0;
+    if (count == 0 || bytes[labels[count - 1]] != size) return false;
+    return std::memcmp(bytes + labels[count - 1] + 1, label, size) == 0;
   }
 
   uint64_t print(uint32_t from, uint64_t seed) const noexcept { return hash_bytes(bytes + from, length - from, seed); }
@@ -98,7 +99,8 @@ bool read_records(Padded bytes, uint64_t seed, Prints& prints) noexcept {
     const uint64_t said = name.print(0, seed) + type;
     if (type == kPointer) {
       Name target;
-      if (answers) prints.add(fold(said ^ (target.read(bytes, start) ? target.print(0, ~seed) : 0), seed | 1) | 1);
+      const bool read = target.read({bytes.bytes, at}, start);
+      if (answers) prints.add(fold(said ^ (read ? target.print(0, ~seed) : 0), seed | 1) | 1);
     } else if (type == kAddress || type == kAddress6 || type == kHost || type == kText) {
       prints.add(fold(said ^ hash_bytes(bytes.bytes + start, at - start, ~seed), seed | 1) | 1);
     }

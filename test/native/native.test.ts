@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const FUZZERS = ['datagram', 'fragment', 'frame', 'handshake', 'listen', 'segment', 'stage'];
+const FUZZERS = ['datagram', 'dns', 'fragment', 'frame', 'handshake', 'listen', 'segment', 'stage'];
 const RUNS = 150_000;
 
 process.chdir(root);
