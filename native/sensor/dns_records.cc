@@ -38,7 +38,7 @@ struct Name {
       }
       if (size >= 0xc0) {
         const uint32_t target = from.u16(at) & 0x3fffu;
-        if (at + 1 >= from.length || target >= lowest || ++jumps > kPointers) return false;
+        if (at + 1 >= from.length || target < kHeader || target >= lowest || ++jumps > kPointers) return false;
         if (next == 0) next = at + 2;
         at = lowest = target;
         continue;
