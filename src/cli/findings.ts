@@ -39,7 +39,9 @@ export function findingText(f: KeptFinding, now: number): string {
       `If it is meant: \`anteroom findings ack ${f.id} --learn\` makes it part of the baseline.`,
       2,
     );
-  if (f.learned === true) out += paragraph('It is part of the baseline.', 2);
+  if (f.learned === true)
+    out += paragraph(`It is part of the baseline; \`anteroom findings unlearn ${f.id}\` takes that back.`, 2);
+  if (f.unlearned === true) out += paragraph('It was part of the baseline and is no longer.', 2);
   if (f.by !== undefined) out += paragraph(`${f.state} by ${f.by}: ${f.note ?? ''}`, 2);
   return out;
 }
@@ -121,6 +123,22 @@ export function register(program: Command): void {
         control.call('operator.findings.ack', { finding, note, learn }),
       );
       process.stdout.write(acknowledgedText(kept));
+    });
+  findings
+    .command('unlearn')
+    .description(
+      'take back `ack --learn`: it is part of the baseline no longer, and the finding is open again',
+    )
+    .argument('<finding>', 'its id, or the beginning of it')
+    .option('--note <text>', 'why, for the record', '')
+    .action(async (id: string, { note }: { note: string }) => {
+      const finding = await resolve(id);
+      const kept = await withControl((control) =>
+        control.call('operator.findings.unlearn', { finding, note }),
+      );
+      process.stdout.write(
+        `${kept.id} is open again, and what it is about no longer part of the baseline.\n`,
+      );
     });
   findings
     .command('suppress')

@@ -147,10 +147,32 @@ export class FindingLedger {
     return this.#settle(row, { state: 'acknowledged', note, by, learned: true });
   }
 
-  /** What people made normal. */
+  /** It isn't normal any more, and open again, over or not. Fault FINDING_UNKNOWN or FINDING_NOT_LEARNED. */
+  unlearn(id: string, note: string, by: string): KeptFinding {
+    const row = this.#byId.get(id);
+    if (row === undefined) throw new Fault('FINDING_UNKNOWN', id);
+    if (row.finding.learned !== true) throw new Fault('FINDING_NOT_LEARNED', `${row.finding.kind} ${id}`);
+    const { learned: _, ...rest } = row.finding;
+    row.finding = { ...rest, unlearned: true };
+    this.#reopen(row);
+    row.finding = { ...row.finding, note, by };
+    this.#save(() => true);
+    return row.finding;
+  }
+
+  /** What people made normal, and what they took back. */
   accepted(): AcceptedConduct[] {
-    return [...this.#rows.values()].flatMap(({ finding: { learned, kind, mac, key } }) => {
-      const parsed = learned === true ? acceptedConduct.safeParse({ kind, mac, key }) : undefined;
+    return this.#conducts((finding) => finding.learned === true);
+  }
+
+  withdrawn(): AcceptedConduct[] {
+    return this.#conducts((finding) => finding.unlearned === true);
+  }
+
+  #conducts(is: (finding: KeptFinding) => boolean): AcceptedConduct[] {
+    return [...this.#rows.values()].flatMap(({ finding }) => {
+      const { kind, mac, key } = finding;
+      const parsed = is(finding) ? acceptedConduct.safeParse({ kind, mac, key }) : undefined;
       return parsed?.success === true ? [parsed.data] : [];
     });
   }
@@ -242,8 +264,9 @@ export class FindingLedger {
       by: string;
     },
   ): KeptFinding {
-    const { until: _, ...rest } = row.finding;
-    row.finding = { ...rest, ...said };
+    const { until: _, unlearned, ...rest } = row.finding;
+    const before = unlearned === undefined || said.learned === true ? {} : { unlearned };
+    row.finding = { ...rest, ...before, ...said };
     this.#closed(row, said.state);
     return row.finding;
   }

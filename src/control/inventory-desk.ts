@@ -116,11 +116,20 @@ export class InventoryDesk {
           if (learn) this.#options.ports.sensor.acceptedChanged();
           return kept;
         }),
+      'operator.findings.unlearn': ({ finding, note }, caller) =>
+        this.#settle(caller, 'findings.unlearn', finding, (by) => {
+          const kept = this.findings.unlearn(finding, note, by);
+          this.#options.ports.sensor.acceptedChanged();
+          return kept;
+        }),
       'operator.findings.suppress': ({ finding, until, note }, caller) =>
         this.#settle(caller, 'findings.suppress', finding, (by) =>
           this.findings.suppress(finding, until, note, by),
         ),
-      'sensor.accepted': () => ({ rows: this.findings.accepted() }),
+      'sensor.accepted': () => {
+        const withdrawn = this.findings.withdrawn();
+        return { rows: this.findings.accepted(), ...(withdrawn.length === 0 ? {} : { withdrawn }) };
+      },
       'operator.flows': ({ from }) => this.flows.page(from),
     };
   }

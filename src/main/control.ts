@@ -153,6 +153,7 @@ runProcess('control', async ({ config, log, clock }) => {
       'operator.device.retire': ['operator'],
       'operator.findings.list': ['operator'],
       'operator.findings.ack': ['operator'],
+      'operator.findings.unlearn': ['operator'],
       'operator.findings.suppress': ['operator'],
       'operator.flows': ['operator'],
       'operator.advisories.import': ['operator'],

@@ -123,8 +123,8 @@ runProcess('sensor', async (context) => {
   /** What operators made normal is so from now on. */
   const accept = async (): Promise<void> => {
     try {
-      const { rows } = await control.call('sensor.accepted', {});
-      if (sensor.behaviour.baselines.accept(rows) > 0) await keep();
+      const { rows, withdrawn } = await control.call('sensor.accepted', {});
+      if (sensor.behaviour.baselines.accept(rows, withdrawn) > 0) await keep();
     } catch (err) {
       // Asked again at the next connection.
       log.warn({ err }, 'what operators made normal is not known');

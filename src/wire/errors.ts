@@ -45,6 +45,7 @@ export const errorTable = {
   SESSION_UNKNOWN: row('There is no such session.', 'caller', false),
   DEVICE_UNKNOWN: row('There is no such device.', 'caller', false),
   FINDING_UNKNOWN: row('There is no such finding.', 'caller', false),
+  FINDING_NOT_LEARNED: row('What this finding is about was not made part of the baseline.', 'caller', false),
   FINDING_NOT_LEARNABLE: row('This finding is about nothing that a baseline can take in.', 'caller', false),
   PEER_UNKNOWN: row('There is no such peer.', 'caller', false),
 
@@ -207,6 +208,7 @@ export function exitCodeOf(e: unknown): number {
     case 'POLICY_UNREADABLE':
     case 'UPDATE_UNREADABLE':
       return exitCodes.noInput;
+    case 'FINDING_NOT_LEARNED':
     case 'FINDING_NOT_LEARNABLE':
     case 'POLICY_FINDINGS':
     case 'POLICY_TABLE_INVALID':

@@ -209,6 +209,8 @@ export const keptFinding = findingReport.extend({
   by: z.string().max(100).optional(),
   /** Acknowledged as normal: it is part of the baseline from then on. */
   learned: z.literal(true).optional(),
+  /** It was that once, and isn't any more. */
+  unlearned: z.literal(true).optional(),
 });
 export type KeptFinding = z.infer<typeof keptFinding>;
 

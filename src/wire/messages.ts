@@ -285,6 +285,8 @@ export const inventoryVerbs = {
     z.strictObject({ finding: findingId, note: remark, learn: z.boolean().optional() }),
     keptFinding,
   ),
+  /** What was made normal by `learn` isn't any more; the finding is open again. */
+  'operator.findings.unlearn': verb(z.strictObject({ finding: findingId, note: remark }), keptFinding),
   /** Not shown and not counted until `until`. */
   'operator.findings.suppress': verb(
     z.strictObject({ finding: findingId, until: z.number().int(), note: remark }),
@@ -372,7 +374,14 @@ export const controlVerbs = {
     nothing,
   ),
   /** What operators made normal: asked for when the sensor connects, and again at every `baseline.accepted`. */
-  'sensor.accepted': verb(nothing, z.strictObject({ rows: z.array(acceptedConduct).max(4096) })),
+  'sensor.accepted': verb(
+    nothing,
+    z.strictObject({
+      rows: z.array(acceptedConduct).max(4096),
+      /** What was, and isn't any more. */
+      withdrawn: z.array(acceptedConduct).max(4096).optional(),
+    }),
+  ),
   /** What the broker publishes now: asked for when it connects, and again at every `directory.changed`. */
   'broker.directory': verb(nothing, z.strictObject({ devices: devicesSchema, resources: resourcesSchema })),
   /** Verify and activate a policy bundle (its bytes in base64). Answers with what decides then. */

@@ -49,7 +49,14 @@ void t.test('an acknowledgement offers to take in what can be normal', (t) => {
   );
   const learned: KeptFinding = { ...acknowledged, learned: true };
   t.match(acknowledgedText(learned), /part of the baseline\.\n$/);
-  t.match(findingText(learned, now), /It is part of the baseline\./);
+  t.match(
+    findingText(learned, now).replaceAll(/\s+/g, ' '),
+    /It is part of the baseline; `anteroom findings unlearn f-0123456789abcdef` takes that back\./,
+  );
+  t.match(
+    findingText({ ...acknowledged, unlearned: true }, now),
+    /was part of the baseline and is no longer/,
+  );
   t.equal(acknowledgedText({ ...acknowledged, kind: 'mac-flood' }), 'f-0123456789abcdef is acknowledged.\n');
   t.end();
 });

@@ -229,6 +229,28 @@ void t.test(
       { verb: 'findings.learn', object: idOf('exploit-smb'), outcome: 'refused' },
     ]);
     t.match(w.of('finding.closed'), [{ why: 'acknowledged', learned: true, note: 'the new archive' }]);
+
+    const unlearn = w.control.handlers['operator.findings.unlearn'];
+    const taken = await unlearn({ finding: idOf('new-peer'), note: 'a mistake' }, operator);
+    t.match(taken, { state: 'open', unlearned: true, note: 'a mistake', by: 'uid 0' });
+    t.notOk(taken.learned);
+    t.equal(w.accepted, 2, 'the sensor is told');
+    const row = { mac: host.mac, kind: 'new-peer', key };
+    t.same(await w.control.handlers['sensor.accepted']({}, sensor), { rows: [], withdrawn: [row] });
+    t.throws(() => unlearn({ finding: idOf('new-peer'), note: '' }, operator), {
+      code: 'FINDING_NOT_LEARNED',
+    });
+    await ack({ finding: idOf('new-peer'), note: 'seen' }, operator);
+    t.same(await w.control.handlers['sensor.accepted']({}, sensor), { rows: [], withdrawn: [row] });
+    await ack({ finding: idOf('new-peer'), note: 'after all', learn: true }, operator);
+    t.same(await w.control.handlers['sensor.accepted']({}, sensor), { rows: [row] });
+    await w.tick();
+    t.match(w.of('operator.action').slice(2), [
+      { verb: 'findings.unlearn', object: idOf('new-peer'), outcome: 'done' },
+      { verb: 'findings.unlearn', outcome: 'refused' },
+      { verb: 'findings.ack', outcome: 'done' },
+      { verb: 'findings.learn', outcome: 'done' },
+    ]);
   },
 );
 

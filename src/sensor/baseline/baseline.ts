@@ -77,6 +77,7 @@ const keptEntry = z.object({
   most: whole,
   days: whole,
   learnt: z.boolean(),
+  accepted: z.boolean().optional(),
 });
 const keptDevice = z.object({
   mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
@@ -104,6 +105,9 @@ const plainKey = (kind: News, key: string): string =>
     .split(' ')
     .slice(0, kind === 'new-service' ? 1 : 2)
     .join(' ');
+
+const conducts = (rows: readonly AcceptedConduct[]): ReadonlySet<string> =>
+  new Set(rows.map(({ mac, kind, key }) => `${mac} ${kind} ${plainKey(kind, key)}`));
 
 export class Baselines {
   readonly #rules: BaselineRules;
@@ -136,16 +140,23 @@ export class Baselines {
     return this.#devices.get(mac);
   }
 
-  /** All that operators made normal; what is known of it is learnt now. How many rows that are. */
-  accept(rows: readonly AcceptedConduct[]): number {
-    this.#accepted = new Set(rows.map(({ mac, kind, key }) => `${mac} ${kind} ${plainKey(kind, key)}`));
+  /**
+   * All that operators made normal, which is learnt now where it is known; and what they took back, which is news again unless
+   * it was learnt otherwise. How many rows that are.
+   */
+  accept(rows: readonly AcceptedConduct[], withdrawn: readonly AcceptedConduct[] = []): number {
+    this.#accepted = conducts(rows);
+    const before = conducts(withdrawn);
     let taken = 0;
-    for (const mac of new Set(rows.map((row) => row.mac))) {
+    for (const mac of new Set([...rows, ...withdrawn].map((row) => row.mac))) {
       const device = this.#devices.get(mac);
       if (device === undefined) continue;
       for (const entry of this.#walk(device)) {
-        if (entry.learnt || !this.#isAccepted(device, entry)) continue;
-        entry.learnt = true;
+        const accepted = this.#isAmong(this.#accepted, device, entry);
+        const over = !accepted && entry.accepted && this.#isAmong(before, device, entry);
+        if (!over && (entry.learnt || !accepted)) continue;
+        entry.learnt = accepted;
+        entry.accepted = accepted;
         this.#soil(device, entry);
         taken++;
       }
@@ -301,8 +312,10 @@ export class Baselines {
       const news = learning ? undefined : this.#news(device, conduct);
       let entry: Entry | undefined;
       if (device.size >= ENTRIES) device.wide = true;
-      else if (this.#entries.size < ENTRIES_ALL)
+      else if (this.#entries.size < ENTRIES_ALL) {
         entry = this.#add(device, { ...conduct, first: at, learnt: learning || news === undefined });
+        entry.accepted = !learning && this.#isAmong(this.#accepted, device, conduct);
+      }
       if (news !== undefined) this.#raise(news, conduct, host, at);
       return entry;
     }
@@ -315,8 +328,8 @@ export class Baselines {
   }
 
   /** By the finding that it would be, or that it was: of a service that wasn't there everyone who used it is one. */
-  #isAccepted({ mac }: DeviceBaseline, e: Talk): boolean {
-    const has = (kind: News): boolean => this.#accepted.has(`${mac} ${kind} ${newsKey(kind, e)}`);
+  #isAmong(said: ReadonlySet<string>, { mac }: DeviceBaseline, e: Talk): boolean {
+    const has = (kind: News): boolean => said.has(`${mac} ${kind} ${newsKey(kind, e)}`);
     return has('new-peer') || has(e.role === 'server' ? 'new-service' : 'dials-out');
   }
 

@@ -45,13 +45,14 @@ export interface KeptEntry extends Talk {
   readonly most: number;
   readonly days: number;
   readonly learnt: boolean;
+  readonly accepted?: boolean | undefined;
 }
 
 const amount = { first: 0, last: 1, out: 2, in: 3, dayOut: 4, most: 5 } as const;
 const AMOUNTS = 6;
 const count = { flows: 0, day: 1, days: 2, what: 3, next: 4 } as const;
 const COUNTS = 5;
-const bit = { SERVER: 1, OUTSIDE: 2, UDP: 4, LEARNT: 8, DIRTY: 16 } as const;
+const bit = { SERVER: 1, OUTSIDE: 2, UDP: 4, LEARNT: 8, DIRTY: 16, ACCEPTED: 32 } as const;
 /** What is compared of `what` to find a row. */
 const SAME = (0xffff_0000 | bit.SERVER | bit.UDP) >> 0;
 const FIRST_ROWS = 256;
@@ -283,6 +284,15 @@ export class Entry {
     this.#set(bit.DIRTY, dirty);
   }
 
+  /** Learnt because an operator said so. */
+  get accepted(): boolean {
+    return this.#has(bit.ACCEPTED);
+  }
+
+  set accepted(accepted: boolean) {
+    this.#set(bit.ACCEPTED, accepted);
+  }
+
   kept(): KeptEntry {
     const { role, peer, address, outside, transport, port, protocol, first, last } = this;
     const { flows, out, in: in_, day, dayOut, most, days, learnt } = this;
@@ -304,11 +314,12 @@ export class Entry {
       most,
       days,
       learnt,
+      ...(this.accepted ? { accepted: true } : {}),
     };
   }
 
   /** Counts of a row that was kept. */
-  restore({ last, flows, out, in: in_, day, dayOut, most, days }: KeptEntry): void {
-    Object.assign(this, { last, flows, out, in: in_, day, dayOut, most, days });
+  restore({ last, flows, out, in: in_, day, dayOut, most, days, accepted = false }: KeptEntry): void {
+    Object.assign(this, { last, flows, out, in: in_, day, dayOut, most, days, accepted });
   }
 }

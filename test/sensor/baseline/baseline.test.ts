@@ -284,6 +284,44 @@ void t.test('what an operator made normal is learnt, in a frozen baseline too, a
   t.end();
 });
 
+void t.test('what an operator took back is news again, over a restart too, and nothing else is', (t) => {
+  for (const restarted of [false, true]) {
+    let b = learnt('frozen');
+    b.take(...chat(monitor, stranger, 2575));
+    b.take(...chat(monitor, station(41), 2575));
+    b.pass(20_000);
+    const rows = [stranger.mac, station(41).mac].map((mac) =>
+      acceptedConduct.parse({ mac: monitor.mac, kind: 'new-peer', key: `${mac} tcp/2575` }),
+    );
+    t.equal(b.sensor.behaviour.baselines.accept(rows), 2);
+    if (restarted) {
+      const kept = JSON.parse([...b.sensor.behaviour.keptText()].join('')) as unknown;
+      const after = bench({ baseline: { days: 3, mode: 'frozen' } });
+      after.at = b.at;
+      after.sensor.behaviour.restore(kept, after.at);
+      b = after;
+    }
+    const { baselines } = b.sensor.behaviour;
+    const [first, second] = [rows.slice(0, 1), rows.slice(1)];
+    const always = { mac: monitor.mac, kind: 'new-peer', key: `${central.mac} tcp/2575` } as const;
+    t.equal(baselines.accept(second, [...first, always]), 1, 'what was learnt by itself stays');
+    t.equal(baselines.accept(second, [...first, always]), 0, 'once');
+    const before = b.of('new-peer').length;
+    const count = (): number =>
+      b.sensor.behaviour
+        .reports()
+        .filter((f) => f.mac === monitor.mac && f.key.startsWith(stranger.mac))
+        .reduce((sum, f) => sum + f.count, 0);
+    const counted = count();
+    b.take(...chat(monitor, stranger, 2575), ...chat(monitor, station(41), 2575));
+    b.take(...chat(monitor, central, 2575));
+    b.pass(20_000);
+    t.equal(count() - counted, 1, 'held against it again');
+    t.ok(b.of('new-peer').length - before <= 2, 'and only that, of both ends');
+  }
+  t.end();
+});
+
 void t.test('it is normal from the first when the baseline was lost or is only met later', (t) => {
   const b = learnt('frozen');
   b.sensor.behaviour.baselines.accept([
