@@ -10,7 +10,7 @@
  * Surprise: a QR code is dark on light, a terminal the other way round. Light modules are drawn as full blocks.
  */
 import type { HealthItem } from '../wire/health.ts';
-import { isRefusal, provisionCodes } from '../wire/provision-code.ts';
+import { provisionCodes } from '../wire/provision-code.ts';
 import { identityText } from '../wire/provision-status.ts';
 import type { ClockState, ProvisionFacts, Step } from '../wire/provision-status.ts';
 import { qrCode } from './qr.ts';
@@ -108,7 +108,7 @@ function messages({ setup }: ScreenFacts, width: number): string[] {
   if (stick.state === 'checking') return wrap('The stick is being read. Do not remove it.', width, 3);
   if (stick.state === 'read' && (facts.phase !== 'enrolled' || stick.code !== 'E01')) {
     const { sentence, action } = provisionCodes[stick.code];
-    const detail = stick.detail !== undefined && isRefusal(stick.code) ? ` (${stick.detail})` : '';
+    const detail = stick.detail === undefined ? '' : ` (${stick.detail})`;
     return [...wrap(`${stick.code}: ${sentence}${detail}`, width, 5), ...wrap(`> ${action}`, width, 4)];
   }
   const next = steps.find(({ action, state }) => action !== undefined && state !== 'green');

@@ -54,6 +54,18 @@ const pictures: Readonly<Record<string, ScreenFacts>> = {
     stick: { state: 'read', code: 'E06', detail: 'for another device code', at: now },
   }),
   enrolled: screen({ ...enrolled, stick: { state: 'read', code: 'OK2', at: now } }, { clock: 'set' }),
+  withoutReceipt: screen(
+    {
+      ...enrolled,
+      stick: {
+        state: 'read',
+        code: 'OK1',
+        detail: 'the receipt could not be written to the stick; plug it in once more to get it',
+        at: now,
+      },
+    },
+    { clock: 'set' },
+  ),
   service: screen(
     {
       ...enrolled,
