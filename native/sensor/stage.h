@@ -50,7 +50,7 @@ class Stage {
   /** A batch: kEnough, a frame at its longest, and the tail. */
   static constexpr size_t kBatchBytes = 2 << 20;
   /** A batch that has so much ends: what TypeScript answers to it (`done`) spares much of the next. */
-  static constexpr size_t kEnough = 8 * 1024;
+  static constexpr size_t kEnough = 16 * 1024;
 
   struct Options {
     uint32_t flows = 65'536;
