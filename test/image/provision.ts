@@ -244,6 +244,11 @@ async function refusalsIn(machine: Running): Promise<void> {
 }
 
 async function running(machine: Running): Promise<void> {
+  // The stick's unit starts them after it said that all went well.
+  await machine.run(
+    'for i in $(seq 90); do systemctl -q is-active anteroom.target && exit 0; sleep 2; done; exit 1',
+    300,
+  );
   say(`health: ${(await machine.run('anteroom health --wait 300', 400)).trim()}`);
   for (const unit of units)
     assert.equal((await machine.run(`systemctl is-active ${unit}`)).trim(), 'active', unit);
