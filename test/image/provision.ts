@@ -2,7 +2,7 @@
  * The stick and the image: a machine nobody has set up, and what a technician does with it. Takes half an hour, so it is
  * no part of `make test`. Needs the image VERSION 1 in build/image/amd64.
  *
- *   node test/image/provision.ts [STEP...]     factory enrol again reset; all without a word, in this order
+ *   node test/image/provision.ts [STEP...]     factory enrol answer again reset; all without a word, in this order
  *
  * Sticks are made by `anteroom provision create` as whole disks and plugged into the running machine. What the gateway
  * says is read where a person reads it: on the console's screen and on the page of the management port.
@@ -246,7 +246,7 @@ async function refusalsIn(machine: Running): Promise<void> {
 async function running(machine: Running): Promise<void> {
   // The stick's unit starts them after it said that all went well.
   await machine.run(
-    'for i in $(seq 90); do systemctl -q is-active anteroom.target && exit 0; sleep 2; done; exit 1',
+    'for i in $(seq 90); do systemctl -q is-active anteroom-sensor.service && exit 0; sleep 2; done; exit 1',
     300,
   );
   say(`health: ${(await machine.run('anteroom health --wait 300', 400)).trim()}`);
@@ -280,6 +280,18 @@ async function enrol(): Promise<void> {
     );
     assert.doesNotMatch(await machine.run('findmnt -rno FSTYPE'), /vfat\n.*vfat/, 'the stick is not mounted');
     await unplug(machine, name);
+    await machine.switchOff(600);
+  } finally {
+    await machine.cut();
+  }
+}
+
+async function answer(): Promise<void> {
+  const machine = await start(home);
+  try {
+    await shell(machine);
+    await running(machine);
+    say('after a restart it is enrolled, and the processes run');
     const bundle = /"bundle":"([0-9a-f]{32})"/.exec(
       await machine.run('cat /var/lib/anteroom/site/enrolled.json'),
     )?.[1];
@@ -300,10 +312,10 @@ async function enrol(): Promise<void> {
       ).trim(),
     );
     writeMediumOf('answer.img', 'answer');
-    const answer = await plug(machine, 'answer.img');
+    const name = await plug(machine, 'answer.img');
     await machine.said(/OK3: /, LOOK);
     await running(machine);
-    await unplug(machine, answer);
+    await unplug(machine, name);
     say('the office took the receipt, and its answer is installed');
     await machine.switchOff(600);
   } finally {
@@ -323,7 +335,6 @@ async function again(): Promise<void> {
   try {
     await shell(machine);
     await running(machine);
-    say('after a restart it is enrolled, and the processes run');
     const before = await state(machine);
     const same = await plug(machine, 'good.img');
     await machine.said(/OK4: /, LOOK);
@@ -370,7 +381,7 @@ async function reset(): Promise<void> {
   }
 }
 
-const steps: Readonly<Record<string, () => Promise<void>>> = { factory, enrol, again, reset };
+const steps: Readonly<Record<string, () => Promise<void>>> = { factory, enrol, answer, again, reset };
 if (!existsSync(image)) throw new Error(`${image} is missing: make image ARCH=amd64 VERSION=1`);
 const asked = process.argv.slice(2);
 for (const [name, step] of Object.entries(steps)) {
