@@ -188,7 +188,9 @@ async function factory(): Promise<void> {
     const [device = ''] = await machine.said(/anteroom-device:[0-9a-f]{16}:[A-Za-z0-9+/]{43}=/, LOOK);
     writeFileSync(at('device'), device);
     say(`the console shows the device code: ${device}`);
-    say((await machine.run('ip -br address; systemctl --failed --no-legend --plain', 60)).trim());
+    say(
+      (await machine.run('ip -color=never -br address; systemctl --failed --no-legend --plain', 60)).trim(),
+    );
     for (const unit of units)
       assert.equal((await machine.run(`systemctl is-active ${unit} || true`)).trim(), 'inactive', unit);
     assert.equal((await machine.run('systemctl --failed --no-legend --plain')).trim(), '', 'nothing failed');
@@ -253,7 +255,11 @@ async function running(machine: Running): Promise<void> {
   for (const unit of units)
     assert.equal((await machine.run(`systemctl is-active ${unit}`)).trim(), 'active', unit);
   assert.match(await machine.run('cat /etc/anteroom/config.json'), /"id": "riverside"/);
-  assert.match(await machine.run('ip -br address'), /^enclave0 .*10\.20\.0\.1\/24/m, 'the site’s network');
+  assert.match(
+    await machine.run('ip -color=never -br address'),
+    /^enclave0 .*10\.20\.0\.1\/24/m,
+    'the site’s network',
+  );
   assert.match(await machine.run('cat /run/anteroom/time.d/site.sources'), /^server 10\.0\.2\.2 iburst$/m);
   const setup = await page(machine, '/setup');
   assert.equal(setup.status, 200);

@@ -73,7 +73,8 @@ ExecStart=/bin/sh -c 'grep -q anteroom.test /proc/cmdline && w=60 || w=900; exec
   ...Object.fromEntries(
     processNames.map((name) => [
       `systemd.unit-dropin.anteroom-${name}.service`,
-      '[Service]\nTimeoutStartSec=1h\nWatchdogSec=10min\n',
+      // A version whose process hangs is judged when this has passed.
+      '[Service]\nTimeoutStartSec=5min\nWatchdogSec=10min\n',
     ]),
   ),
   'systemd.unit-dropin.anteroom-trial.timer': `[Timer]
