@@ -309,7 +309,7 @@ async function answer(): Promise<void> {
       `::/${STICK_FOLDER}/${receipt}`,
       at(receipt),
     ]);
-    mkdirSync(at('answer'));
+    mkdirSync(at(`answer/${STICK_FOLDER}`), { recursive: true });
     say(
       cli(
         ...`provision accept ${receipt} --registry registry.json --key ${keys}/provision.key --out answer`.split(
