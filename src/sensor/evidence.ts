@@ -6,6 +6,7 @@
  * string of its own, since a part of a longer one would keep all of that in memory.
  */
 import type { Evidence } from '../wire/observation.ts';
+import { doubled } from './grow.ts';
 
 export const NO_EVIDENCE = -1;
 const FIRST_ROWS = 256;
@@ -99,10 +100,7 @@ export class EvidenceTable {
   }
 
   #grow(): void {
-    const [times, nexts] = [this.#times, this.#nexts];
-    this.#times = new Float64Array(times.length * 2);
-    this.#times.set(times);
-    this.#nexts = new Int32Array(nexts.length * 2);
-    this.#nexts.set(nexts);
+    this.#times = doubled(this.#times);
+    this.#nexts = doubled(this.#nexts);
   }
 }

@@ -7,6 +7,7 @@
  *
  * An `Entry` is one view that is moved from row to row: who keeps it must not move it.
  */
+import { doubled } from '../grow.ts';
 import { Names } from '../names.ts';
 
 export const NO_ENTRY = -1;
@@ -112,11 +113,8 @@ export class Entries {
   }
 
   #grow(): void {
-    const [amounts, counts] = [this.amounts, this.counts];
-    this.amounts = new Float64Array(amounts.length * 2);
-    this.amounts.set(amounts);
-    this.counts = new Int32Array(counts.length * 2);
-    this.counts.set(counts);
+    this.amounts = doubled(this.amounts);
+    this.counts = doubled(this.counts);
   }
 }
 

@@ -7,6 +7,7 @@
  *
  * An IPv4 address is its own number; of an IPv6 address it is a hash, so that two of them are one in four billion times.
  */
+import { doubled } from '../grow.ts';
 
 export const NO_TRIAL = -1;
 const FIRST_ROWS = 256;
@@ -140,10 +141,7 @@ export class Trials {
   }
 
   #grow(): void {
-    const [times, numbers] = [this.#times, this.#numbers];
-    this.#times = new Float64Array(times.length * 2);
-    this.#times.set(times);
-    this.#numbers = new Int32Array(numbers.length * 2);
-    this.#numbers.set(numbers);
+    this.#times = doubled(this.#times);
+    this.#numbers = doubled(this.#numbers);
   }
 }
