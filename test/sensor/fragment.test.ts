@@ -15,6 +15,7 @@ import { packetsOf } from './corpus-files.ts';
 import { FragmentTable, fragmentLimits } from './reference/fragment.ts';
 import { Frame as ReferenceFrame } from './reference/frame.ts';
 import * as wire from './wire-builder.ts';
+import { numbers } from './numbers.ts';
 
 /** A WS-Discovery Hello of 1473 bytes, as Linux sent it where the MTU is 576 (IPv4) and 1280 (IPv6), as dumpcap saw it. */
 const trace = packetsOf(readFileSync(new URL('../traces/fragments.pcap', import.meta.url)));
@@ -134,17 +135,6 @@ void t.test('a message that Linux cut is read as if it had not been', (t) => {
   }
   t.end();
 });
-
-/** xorshift: the same numbers everywhere. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 void t.test('the native table says what the reference says', (t) => {
   const below = numbers(0xf4a6);

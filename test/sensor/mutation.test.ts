@@ -9,6 +9,7 @@ import { Sensor } from '../../src/sensor/sensor.ts';
 import { hostObservation } from '../../src/wire/observation.ts';
 import { corpusFile, corpusNames, packetsOf } from './corpus-files.ts';
 import type { Packet } from './corpus-files.ts';
+import { numbers } from './numbers.ts';
 
 const CAPACITY = 64;
 const SEEDS = [11, 0x5eed, 20_261_122] as const;
@@ -52,17 +53,6 @@ function valid(sensor: Sensor): boolean {
 function closes(sensor: Sensor): boolean {
   sensor.expire(Number.MAX_SAFE_INTEGER);
   return sensor.flows.size === 0 && sensor.flows.pendingBytes === 0 && sensor.held === 0 && valid(sensor);
-}
-
-/** A generator that gives the same numbers for a seed everywhere (xorshift, 32 bits). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 void t.test('each file cut after each of its packets', (t) => {

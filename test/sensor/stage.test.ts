@@ -17,6 +17,7 @@ import { FlowTable as ReferenceFlows } from './reference/flow.ts';
 import { Frame as ReferenceFrame } from './reference/frame.ts';
 import { PcapReader } from './reference/pcap.ts';
 import * as wire from './wire-builder.ts';
+import { numbers } from './numbers.ts';
 
 const nothing: BatchReader = {
   frame: () => undefined,
@@ -110,17 +111,6 @@ function differs(link: number, bytes: Uint8Array): string | undefined {
   const texts = wanted.map((level) => JSON.stringify([...level.fields, level.payload])).join(' | ');
   const found = got.map((level) => JSON.stringify(level)).join(' | ');
   return found === texts ? undefined : `${found} for ${texts}`;
-}
-
-/** xorshift: the same numbers everywhere. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 void t.test('every frame of the corpus decodes as the reference says, whole and damaged', (t) => {
