@@ -27,7 +27,7 @@ import { auditVerbs, controlPushes, controlVerbs } from '../../src/wire/messages
 import type { SessionProgress } from '../../src/wire/messages.ts';
 
 /** How long a condition may take to come true. */
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 const main = fileURLToPath(new URL('../../src/main/broker.ts', import.meta.url));
 
 const brokerVerbs = {

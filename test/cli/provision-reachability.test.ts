@@ -17,7 +17,9 @@ t.setTimeout(240_000);
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const [gateway, device] = [`ar-cli-g${process.pid}`, `ar-cli-d${process.pid}`];
-const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
+// Without the test runner's hooks: what asks has no right to write its records.
+const env = { ...process.env, NODE_OPTIONS: '' };
+const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8', env, stdio: 'pipe' });
 const on = (where: string, ...words: string[]): string => ip('netns', 'exec', where, ...words);
 
 void t.test('who may be asked', (t) => {
@@ -42,8 +44,6 @@ const inGateway = (module: string, expression: string): Promise<unknown> =>
   new Promise((resolve, reject) => {
     const script = `const m = await import(${JSON.stringify(path(module))}); process.stdout.write(JSON.stringify(await ${expression}));`;
     const words = ['netns', 'exec', gateway, process.execPath, '--input-type=module', '-e', script];
-    // Without the test runner's hooks: what asks has no right to write its records.
-    const env = { ...process.env, NODE_OPTIONS: '' };
     execFile('ip', words, { env }, (failure, out) => {
       if (failure) reject(failure);
       else resolve(JSON.parse(out));

@@ -31,7 +31,7 @@ import type { PeerStatus, SessionProgress, TunnelSession } from '../../src/wire/
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url));
 const me = process.getuid?.() ?? 0;
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 
 export const policyText = [
   '@id("imaging") @reason("Imaging.")',

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import type { ActivityReport, HandshakeDatagram } from '../../src/platform/addon.ts';
 
 const run = promisify(execFile);
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 export interface Request {
   readonly id: number;

@@ -100,11 +100,14 @@ export class Namespace {
   }
 }
 
+/** A machine may stand still for many seconds (a disk that is slow to flush): patience measures nothing. */
+const PATIENCE_MS = 60_000;
+
 /** Wait until `condition` gives something other than undefined or false; an error naming `what` after the deadline. */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  deadlineMs = 15_000,
+  deadlineMs = PATIENCE_MS,
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + deadlineMs;
   for (;;) {
