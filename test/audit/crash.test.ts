@@ -9,22 +9,12 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { verifyStore } from '../../src/audit/verify.ts';
+import { mulberry32 } from '../support/mulberry32.ts';
 import { openLog } from './opened.ts';
 import { processStart, sessionStart } from './sample.ts';
 
 const ROUNDS = 20;
 const appender = fileURLToPath(new URL('appender.ts', import.meta.url));
-
-/** mulberry32: the same moments in every run. */
-function randomFrom(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let x = Math.imul(a ^ (a >>> 15), 1 | a);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Run the appender until `acknowledgements` were heard, kill it, and give all that it had acknowledged by then. */
 async function killed(file: string, acknowledgements: number): Promise<Map<number, number>> {
@@ -44,7 +34,7 @@ async function killed(file: string, acknowledgements: number): Promise<Map<numbe
 
 void t.test(`kill -9, ${ROUNDS} times on one log`, async (t) => {
   const file = join(t.testdir(), 'audit.db');
-  const random = randomFrom(7);
+  const random = mulberry32(7);
   const acknowledged = new Map<number, number>();
   for (let round = 0; round < ROUNDS; round++) {
     const heard = await killed(file, 1 + Math.floor(random() * 120));
@@ -109,7 +99,7 @@ void t.test('a power cut leaves any prefix of the write-ahead log', async (t) =>
 
   // https://www.sqlite.org/fileformat2.html#walformat: a header of 32 bytes, frames of 24 bytes and a page.
   const frame = 24 + 4096;
-  const random = randomFrom(11);
+  const random = mulberry32(11);
   for (let at = 32; at <= wal.length; at += frame) {
     for (const length of [at, at + 1 + Math.floor(random() * (frame - 1))]) {
       const acknowledged = commits.findLast((commit) => commit.bytes <= length)?.size ?? 0;
@@ -142,7 +132,7 @@ void t.test('a power cut during a checkpoint: pages old and new, mixed', async (
   bench.close();
   const after = readFileSync(file);
   t.ok(after.length > before.length);
-  const random = randomFrom(13);
+  const random = mulberry32(13);
   for (let round = 0; round < 30; round++) {
     const mixed = Buffer.from(after);
     for (let page = 0; page < after.length; page += 4096) {

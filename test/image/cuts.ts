@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { mulberry32 } from '../support/mulberry32.ts';
 import { record } from './figures.ts';
 import { makeSite, siteCredentials } from './site.ts';
 import { createMachine, repository, start, testShell, testShellWords } from './vm.ts';
@@ -27,17 +28,6 @@ const results = join(repository, 'build/image/cuts.json');
 const say = (text: string): void => {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 };
-
-/** mulberry32: the moments of a run can be had again from its seed. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Let it run for so many CPU seconds more, then pull the plug. */
 async function cutAfter(machine: Running, seconds: number): Promise<void> {
@@ -63,7 +53,8 @@ async function wellAfter(machine: Running, records: number): Promise<number> {
 
 const count = Number(process.argv[2] ?? 10);
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);
-const next = random(seed);
+/** The moments of a run can be had again from its seed. */
+const next = mulberry32(seed);
 say(`${count} cuts, seed ${seed}`);
 const note = (when: string, moment: number, records: number): void => {
   appendFileSync(

@@ -6,21 +6,14 @@
  * fail, more and the failures would be rare.
  */
 import type { CedarValueJson, Context, Entities } from '@cedar-policy/cedar-wasm/nodejs';
+import { mulberry32 } from '../support/mulberry32.ts';
 
 export const actionIds = ['view', 'modify', 'print'] as const;
 
-/** mulberry32: 32 bits of state, good enough to choose. */
 export class Chance {
-  #state: number;
+  readonly next: () => number;
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    this.next = mulberry32(seed);
   }
   below(n: number): number {
     return Math.floor(this.next() * n);

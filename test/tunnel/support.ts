@@ -13,6 +13,7 @@ import type { KexPolicy } from '../../src/wire/action.ts';
 import { peerId } from '../../src/wire/ids.ts';
 import { epochMillis, millis, monotonicMillis } from '../../src/wire/units.ts';
 import type { Clock, EpochMillis, MonotonicMillis } from '../../src/wire/units.ts';
+import { mulberry32 } from '../support/mulberry32.ts';
 
 export class TestClock implements Clock {
   ms = 0;
@@ -25,16 +26,10 @@ export class TestClock implements Clock {
   }
 }
 
-/** mulberry32: small, and the same on every run. */
+/** Bytes that are the same on every run. */
 export function randomness(seed: number): (length: number) => Uint8Array {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return (x ^ (x >>> 14)) >>> 0;
-  };
-  return (length) => Uint8Array.from({ length }, () => next() & 0xff);
+  const next = mulberry32(seed);
+  return (length) => Uint8Array.from({ length }, () => (next() * 2 ** 32) & 0xff);
 }
 
 export function keyPair(fill: number): KeyPair {

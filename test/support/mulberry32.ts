@@ -1,0 +1,13 @@
+/**
+ * mulberry32: numbers in [0, 1) that are the same for a seed on every run; 32 bits of state, good enough to choose moments
+ * and inputs, and for nothing that has to be secret.
+ */
+export function mulberry32(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
