@@ -1,5 +1,5 @@
 /**
- * The verbs of `anteroom provision` that only the image's units call: announce, copy, return, watch. Each does one step
+ * The verbs of `anteroom provision` that only the image's units call: announce, copy, return, watch, ask. Each does one step
  * with the privileges of its own unit; `rootfs-overlay/usr/lib/anteroom/stick` and `site` put them in order.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,9 +10,11 @@ import type { SelfTestItem } from '../wire/provision-status.ts';
 import { announce } from './provision-announce.ts';
 import { mend } from './provision-apply.ts';
 import { copyStick, returnReceipts } from './provision-carry.ts';
-import { writeSelfTest } from './provision-facts.ts';
+import { readReachability, writeReachability, writeSelfTest } from './provision-facts.ts';
 import { placesOf, readEnrolled } from './provision-memory.ts';
-import { selfTest } from './provision-selftest.ts';
+import { askDevices } from './provision-reachability.ts';
+import { PING_TIMEOUT_MS, selfTest } from './provision-selftest.ts';
+import { portNames } from './provision-site.ts';
 
 interface Box {
   readonly stateDir: string;
@@ -24,6 +26,9 @@ const WATCH_EVERY_MS = 20_000;
 const WATCH_MS = 3_600_000;
 /** Once nothing is left to wait for. */
 const WATCH_CALM_MS = 300_000;
+/** Devices that don't answer are asked again: a cable may follow. */
+const ASK_EVERY_MS = 60_000;
+const ASK_TIMES = 10;
 
 const settled = (items: readonly SelfTestItem[]): boolean =>
   items.every(({ level }) => level === 'ok' || level === 'off');
@@ -38,10 +43,25 @@ async function watch(said: Box & { sys: string; disk?: string; once?: boolean })
       state: said.disk ?? said.stateDir,
       now: Date.now,
       sys: said.sys,
+      // It may neither open the packet filter nor a raw socket: `ask` does.
+      ask: () => Promise.resolve(readReachability(said.runDir)),
     });
     writeSelfTest(said.runDir, items);
     if (said.once === true || performance.now() > until) return;
     await pause(settled(items) ? WATCH_CALM_MS : WATCH_EVERY_MS);
+  }
+}
+
+/** Ask the devices that the stick names until each has answered, and write down what came of it. */
+async function ask(said: Box & { once?: boolean }): Promise<void> {
+  const addresses = readEnrolled(placesOf(said.stateDir))?.plan.reachability ?? [];
+  if (addresses.length === 0) return;
+  for (let time = 1; ; time++) {
+    const found = await askDevices(addresses, portNames.enclave, PING_TIMEOUT_MS);
+    writeReachability(said.runDir, found);
+    const answered = found.kind === 'asked' && found.silent.length === 0;
+    if (answered || said.once === true || time === ASK_TIMES) return;
+    await pause(ASK_EVERY_MS);
   }
 }
 
@@ -82,4 +102,7 @@ export function registerAppliance(group: Command, box: (command: Command) => Com
     .option('--disk <dir>', 'a folder on the data partition that may be written here')
     .option('--once', 'once')
     .action(watch);
+  box(group.command('ask').description('ask the devices that the stick names whether they answer'))
+    .option('--once', 'once')
+    .action(ask);
 }

@@ -4,6 +4,7 @@
  *
  *   <run>/stick.json     what was said of the last stick
  *   <run>/selftest.json  the last self-test
+ *   <run>/reachability.json  what the devices answered that the stick names, for a self-test that may not ask itself
  *   <run>/attempts       when sticks were looked at, for the limit of five a minute
  *   <run>/limited        when the limit was last written down
  *   <run>/code           what was typed on the technician's page, until it is used
@@ -17,6 +18,8 @@ import { selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ProvisionFacts, SelfTestItem, StickState } from '../wire/provision-status.ts';
 import { readBounded, replaceFile } from './durable-file.ts';
 import { readJson } from '../platform/announced.ts';
+import { reachabilitySchema } from './provision-reachability.ts';
+import type { Reachability } from './provision-reachability.ts';
 import { deviceCodeOf, openDeviceKey, phaseOf, readEnrolled, readMemory } from './provision-memory.ts';
 import type { Places } from './provision-memory.ts';
 
@@ -33,6 +36,10 @@ export function writeJson(run: string, name: string, value: unknown): void {
 export const writeStickState = (run: string, state: StickState): void => writeJson(run, 'stick.json', state);
 export const writeSelfTest = (run: string, items: readonly SelfTestItem[]): void =>
   writeJson(run, 'selftest.json', items);
+export const writeReachability = (run: string, found: Reachability): void =>
+  writeJson(run, 'reachability.json', found);
+export const readReachability = (run: string): Reachability | undefined =>
+  readJson(join(run, 'reachability.json'), reachabilitySchema);
 
 /** Whether one more stick may be looked at now; counts it when so. */
 export function mayAttempt(run: string, now: number): boolean {

@@ -22,11 +22,17 @@ const PATIENCE_MS = 20_000;
 const FILTER_SECONDS = 30;
 const FILTER_SET = ['inet', 'anteroom', 'reachability'];
 
-export type Reachability =
-  | { readonly kind: 'asked'; readonly answered: readonly string[]; readonly silent: readonly string[] }
+export const reachabilitySchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('asked'),
+    answered: z.array(z.string()).readonly(),
+    silent: z.array(z.string()).readonly(),
+  }),
   /** Not in the enclave's network; nobody was asked. */
-  | { readonly kind: 'outside'; readonly addresses: readonly string[] }
-  | { readonly kind: 'failed'; readonly why: string };
+  z.strictObject({ kind: z.literal('outside'), addresses: z.array(z.string()).readonly() }),
+  z.strictObject({ kind: z.literal('failed'), why: z.string() }),
+]);
+export type Reachability = z.infer<typeof reachabilitySchema>;
 
 const run = promisify(execFile);
 const program = fileURLToPath(

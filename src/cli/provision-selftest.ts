@@ -16,6 +16,7 @@ import type { EnrolmentPlan } from '../wire/provision.ts';
 import type { SelfTestId, SelfTestItem } from '../wire/provision-status.ts';
 import { writeNew } from './durable-file.ts';
 import { askDevices } from './provision-reachability.ts';
+import type { Reachability } from './provision-reachability.ts';
 import { portNames } from './provision-site.ts';
 
 export interface SelfTestOptions {
@@ -29,6 +30,12 @@ export interface SelfTestOptions {
   readonly resolvers?: readonly string[];
   /** Devices that are asked whether they answer, besides those that the stick names. */
   readonly ping?: readonly string[];
+  /** Asks them; undefined while somebody else is still about to. */
+  readonly ask?: (
+    addresses: readonly string[],
+    port: string,
+    timeoutMs: number,
+  ) => Promise<Reachability | undefined>;
 }
 
 /** RFC 5905 section 7.3: 48 bytes; NTP counts seconds from 1900. */
@@ -40,7 +47,7 @@ const CLOCK_TOLERANCE_MS = 5_000;
 const DISK_WARNING_BYTES = 512 * 1024 * 1024;
 const TIMEOUT_MS = 3_000;
 /** A device is on the next switch. */
-const PING_TIMEOUT_MS = 1_000;
+export const PING_TIMEOUT_MS = 1_000;
 
 type Finding = Omit<SelfTestItem, 'id'>;
 const ok = (text: string): Finding => ({ level: 'ok', text });
@@ -205,10 +212,16 @@ async function coordinator(options: SelfTestOptions): Promise<Finding> {
   return reached ? ok(`${at.host} can be reached.`) : warning(`${at.host} cannot be reached.`, action);
 }
 
-async function reachability({ plan, ping = [], timeoutMs }: SelfTestOptions): Promise<Finding> {
+async function reachability({
+  plan,
+  ping = [],
+  ask = askDevices,
+  timeoutMs = PING_TIMEOUT_MS,
+}: SelfTestOptions): Promise<Finding> {
   const addresses = [...new Set([...(plan.reachability ?? []), ...ping])];
   if (addresses.length === 0) return off('No device was named, so none was asked.');
-  const asked = await askDevices(addresses, portNames.enclave, timeoutMs ?? PING_TIMEOUT_MS);
+  const asked = await ask(addresses, portNames.enclave, timeoutMs);
+  if (!asked) return warning('The devices that were named are being asked.', 'Wait a minute.');
   switch (asked.kind) {
     case 'outside':
       return warning(

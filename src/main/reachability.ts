@@ -3,7 +3,7 @@
  *
  *   reachability INTERFACE TIMEOUT_MS ADDRESS…     prints a JSON object: address → milliseconds, or null for silence
  *
- * `anteroom provision selftest --ping` starts it as nobody, with CAP_NET_RAW and no other capability. None of the five
+ * `anteroom provision selftest --ping` and the image's `provision ask` start it as nobody, with CAP_NET_RAW and no other capability. None of the five
  * processes loads it: the sensor, which hears the enclave, can't send; this, which sends, lives for seconds and is
  * deaf to everything but its own answers.
  *

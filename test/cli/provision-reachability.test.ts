@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { isNeighbour } from '../../src/cli/provision-reachability.ts';
 import type { Reachability } from '../../src/cli/provision-reachability.ts';
-import { newKey } from './provision-sample.ts';
+import { clinic, newKey } from './provision-sample.ts';
 
 t.setTimeout(240_000);
 
@@ -113,6 +113,28 @@ void t.test('over a link', async (t) => {
     });
     t.ok(heard() >= 1 && heard() <= 3, 'few packets');
     t.notMatch(allowed(), /10\.77/, 'the packet filter is closed again');
+  });
+
+  await t.test('the devices that the stick names, on an appliance', async (t) => {
+    const site = clinic(t);
+    const { root, made } = await site.stick({ body: { ...site.order.body, reachability: ['10.77.3.7'] } });
+    t.match(await site.apply([root], { code: made.code ?? '' }), { code: 'OK2' });
+    const run = join(site.folder, 'run');
+    const box = ['--state-dir', site.state(), '--run-dir', run];
+    const anteroom = (verb: string): string =>
+      on(gateway, process.execPath, path('src/cli/anteroom.ts'), 'provision', verb, ...box, '--once');
+    const found = (): unknown =>
+      (JSON.parse(readFileSync(join(run, 'selftest.json'), 'utf8')) as { id: string }[]).find(
+        ({ id }) => id === 'reachability',
+      );
+    const before = heard();
+    anteroom('watch');
+    t.match(found(), { level: 'warning', text: /being asked/ });
+    t.equal(heard(), before, 'the self-test asks nobody itself');
+    anteroom('ask');
+    t.ok(heard() > before);
+    anteroom('watch');
+    t.match(found(), { level: 'ok', text: '10.77.3.7: each answers.' });
   });
 
   await t.test('who asks may do nothing else', async (t) => {

@@ -73,9 +73,12 @@ function openOffice(): void {
     );
 }
 
+/** Who answers in the enclave: the emulator itself. */
+const neighbour = '10.20.0.2';
+
 function create(site: string, file: string, device: string): void {
   cli(
-    ...`provision create --site ${site} --policy ${site}.bundle --policy-key policy.pub --key ${keys}/provision.key --registry registry.json --enclave 10.20.0.1/24 --ntp 10.0.2.2 --endpoint gw.example:51820`.split(
+    ...`provision create --site ${site} --policy ${site}.bundle --policy-key policy.pub --key ${keys}/provision.key --registry registry.json --enclave 10.20.0.1/24 --ping ${neighbour} --ntp 10.0.2.2 --endpoint gw.example:51820`.split(
       ' ',
     ),
     '--name',
@@ -284,6 +287,12 @@ async function enrol(): Promise<void> {
     say(
       'the five processes run with the site’s configuration, network and time servers; the page goes on at /setup',
     );
+    const tested = '/run/anteroom/provision/selftest.json';
+    await machine.run(
+      `timeout 600 sh -c 'until grep -q "${neighbour}: each answers" ${tested}; do sleep 2; done' || ! cat ${tested}`,
+      3 * LOOK,
+    );
+    say('the device that the stick names was asked and answers');
     assert.doesNotMatch(await machine.run('findmnt -rno FSTYPE'), /vfat\n.*vfat/, 'the stick is not mounted');
     await unplug(machine, name);
     await machine.switchOff(600);
