@@ -8,7 +8,8 @@
  *   app/package.json             the version
  *   app/src/main/*.js            one bundle a process; app/src/cli the command and the screen
  *   app/build/native, build/status   the addon and the page
- *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket, oui-data
+ *   app/build/vendors            oui-data's registry of makers, packed
+ *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket
  *
  * The bundles lie where their sources lie in the repository, so that every path relative to a file stays true.
  * Bundled, a process starts in a fifth of the time and needs no file of a package that it doesn't use.
@@ -27,6 +28,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
+import { packVendors } from '../../src/sensor/vendor.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const nodeArch = { amd64: 'x64', arm64: 'arm64' } as const;
@@ -57,8 +60,6 @@ const kept = {
     `prebuilds/linux-${nodeArch[arch]}.node`,
   ],
   '@cedar-policy/cedar-wasm': () => ['package.json', 'nodejs'],
-  // The registry of makers, read when first asked.
-  'oui-data': () => ['package.json', 'index.json'],
   'raw-socket': () => ['package.json', 'index.js'],
 };
 
@@ -141,6 +142,7 @@ async function main(): Promise<void> {
   copy(join(root, machineCode[arch].raw), join(app, rawSocket));
   for (const file of readdirSync(join(root, 'build/status')))
     copy(join(root, 'build/status', file), join(app, 'build/status', basename(file)));
+  writeFileSync(join(app, 'build/vendors'), packVendors(vendorRegistry()));
   const { name, version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
     string,
     string

@@ -12,7 +12,7 @@
  */
 import { closeSync, fstatSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SigningKey } from '../crypto/signer.ts';
 import { contentValue, frame, signedBytes, unframe } from '../policy/bundle.ts';
 import type { BundleForm } from '../policy/bundle.ts';

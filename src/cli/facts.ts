@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fault } from '../wire/errors.ts';
 import { fact } from '../wire/facts.ts';
 import type { Fact } from '../wire/facts.ts';

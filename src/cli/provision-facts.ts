@@ -11,7 +11,7 @@
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Signer } from '../crypto/signer.ts';
 import { RECEIPT_MAGIC, receiptContent } from '../wire/provision.ts';
 import { selfTestItem, stickState } from '../wire/provision-status.ts';

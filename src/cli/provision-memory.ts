@@ -12,7 +12,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { generateKeyPair } from '../crypto/x25519.ts';
 import type { KeyPair } from '../crypto/x25519.ts';
 import { SealedFile } from '../store/sealed-file.ts';

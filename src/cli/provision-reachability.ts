@@ -13,7 +13,7 @@ import { networkInterfaces } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const NOBODY = '65534';
 /** Longer than all tries of `main/reachability.ts` together. */

@@ -5,7 +5,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fault } from '../wire/errors.ts';
 import { siteId } from '../wire/ids.ts';
 import { bundleId, gatewayKeys } from '../wire/provision.ts';

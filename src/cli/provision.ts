@@ -15,7 +15,7 @@ import { provisioningSteps } from '../control/provisioning.ts';
 import { Signer } from '../crypto/signer.ts';
 import { keepRefusal } from '../platform/refusal-tray.ts';
 import { version } from '../platform/version.ts';
-import { handoverSheet, startProvisionPage } from '../status/provision-page.ts';
+import { handoverSheet } from '../status/provision-page.ts';
 import { configSchema } from '../wire/config.ts';
 import { Fault, isFault } from '../wire/errors.ts';
 import { MAX_HEAD_BYTES } from '../wire/provision.ts';
@@ -239,6 +239,8 @@ async function serve(
   };
   void count();
   setInterval(() => void count(), 5_000).unref();
+  // Its framework starts Node's HTTP client, which no other command has to wait for.
+  const { startProvisionPage } = await import('../status/provision-server.ts');
   const page = await startProvisionPage({
     listen: { address: said.address, port: said.port },
     facts: () => factsToServe(said, devices),

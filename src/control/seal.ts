@@ -14,7 +14,7 @@
  * Where it is kept is the port's: a file (`store/sealed-file.ts`), on another disk where there is one, or a TPM's NV
  * memory. A file is as old as the disk that it is on: an image of everything, put back, brings an old seal back too.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isFault } from '../wire/errors.ts';
 import { signerText } from '../wire/signer.ts';
 

@@ -10,7 +10,7 @@
  * A length of 0 or above the cap, bytes that aren't JSON and shapes that aren't one of these end the
  * connection: both ends are ours, so a bad frame is a fault, not a dialect.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 const HEADER_BYTES = 4;

@@ -8,7 +8,7 @@
  *   ../time/state  how good the clock is (`rootfs-overlay/usr/lib/anteroom/time`)
  */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { clockState, provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ClockState, ProvisionFacts } from '../wire/provision-status.ts';
 import { readBounded } from './bounded-file.ts';

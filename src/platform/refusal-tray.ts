@@ -28,7 +28,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AuditEvent } from '../wire/audit-event.ts';
 import { provisionCode } from '../wire/provision-code.ts';
 

@@ -6,7 +6,7 @@
  * Without a word a request is in good order: a person with a passkey ten minutes ago, on the clinic's own laptop with
  * good posture, over a hybrid tunnel, on a Wednesday at ten. `-` takes away what isn't always there: a shift, a ticket.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { actions } from '../wire/action.ts';
 import { requestFacts, signalNames } from '../wire/facts.ts';
 import { subject as subjectShape, target as targetShape } from '../wire/grant.ts';

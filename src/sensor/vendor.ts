@@ -3,9 +3,17 @@
  * (IEEE 802 clause 8; MA-L, MA-M, MA-S). The longest assignment that matches wins. A locally administered
  * address has no vendor: nobody assigned it.
  *
- * The registry (npm `oui-data`) is 5 MB of JSON, of which 54,000 assignments and 35,000 names are kept: sorted numbers,
- * an assignment above the number of its name. It is read from its bytes, since as an object it would take ten times
- * the room.
+ * The registry (npm `oui-data`) is 5 MB of JSON, of which 54,000 assignments and 35,000 names are kept, packed so that
+ * nothing has to be read before the first question. The image has it packed already. It is packed from the bytes of the
+ * JSON, since as an object it would take ten times the room. Numbers are little-endian:
+ *
+ * ```text
+ * 0        8 bytes    OUITABLE
+ * 8        4 × u32    how many assignments of 36, 28 and 24 bits; how many names
+ * 24       n × f64    assignments of each length, sorted: the assignment × 65536 + the number of its name
+ * then     m+1 × u32  where each name begins in the text, and where the last one ends
+ * then     text       the names, UTF-8; an empty one is an assignee who asked not to be named
+ * ```
  */
 import { isLocalMac } from './frame.ts';
 
@@ -17,6 +25,9 @@ const PREFIX_DIGITS = [9, 7, 6] as const;
 const NAME_LIMIT = 64;
 /** Names are numbered in 16 bits; 36 bits of an assignment and these fit a double. */
 const NAMES = 65_536;
+/** The registry's word for an assignee who asked not to be named. */
+const UNNAMED = 'Private';
+const MAGIC = Buffer.from('OUITABLE');
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -56,10 +67,10 @@ function hexadecimal(json: Buffer, start: number, end: number): number {
   return number;
 }
 
-/** A lookup over a registry in JSON: an object of prefix in upper-case hexadecimal → name and address, one a line. */
-export function vendorTable(registry: Uint8Array): VendorOf {
+/** Pack a registry in JSON: an object of prefix in upper-case hexadecimal → name and address, one a line. */
+export function packVendors(registry: Uint8Array): Uint8Array {
   const json = Buffer.from(registry.buffer, registry.byteOffset, registry.byteLength);
-  const names: (string | undefined)[] = [];
+  const names: Buffer[] = [];
   const numbers = new Map<string, number>();
   const rows: number[][] = PREFIX_DIGITS.map(() => []);
   for (let at = json.indexOf(QUOTE); at >= 0;) {
@@ -72,23 +83,58 @@ export function vendorTable(registry: Uint8Array): VendorOf {
     const name = nameIn(json, value, end);
     let number = numbers.get(name);
     if (number === undefined && names.length < NAMES) {
-      // The registry's word for an assignee who asked not to be named.
-      number = names.push(name === '' || name === 'Private' ? undefined : name) - 1;
+      number = names.push(Buffer.from(name === UNNAMED ? '' : name)) - 1;
       numbers.set(name, number);
     }
     if (number !== undefined && prefix >= 0) list?.push(prefix * NAMES + number);
     at = json.indexOf(QUOTE, end + 1);
   }
-  const tables = rows.map((list) => Float64Array.from(list).sort());
+  const starts = new Uint32Array(names.length + 1);
+  names.forEach((name, i) => (starts[i + 1] = (starts[i] as number) + name.length));
+  const parts = [
+    Uint32Array.from([...rows.map((list) => list.length), names.length]),
+    ...rows.map((list) => Float64Array.from(list).sort()),
+    starts,
+  ];
+  return Buffer.concat([MAGIC, ...parts.map((part) => Buffer.from(part.buffer)), ...names]);
+}
+
+/** A lookup over a packed registry. */
+function packedVendors(packed: Uint8Array): VendorOf {
+  // The numbers are looked at where they lie, which takes a buffer of their own.
+  const { buffer } = packed.byteOffset === 0 ? packed : Uint8Array.from(packed);
+  const counts = new Uint32Array(buffer, MAGIC.length, PREFIX_DIGITS.length + 1);
+  let at = MAGIC.length + counts.byteLength;
+  const tables = PREFIX_DIGITS.map((_, i) => {
+    const table = new Float64Array(buffer, at, counts[i]);
+    at += table.byteLength;
+    return table;
+  });
+  const starts = new Uint32Array(buffer, at, (counts[PREFIX_DIGITS.length] as number) + 1);
+  const text = Buffer.from(buffer, at + starts.byteLength);
+  /** Names that were asked for: one string each, however many cards. */
+  const known = new Map<number, string>();
+  const named = (number: number): string | undefined => {
+    let name = known.get(number);
+    if (name === undefined) {
+      name = text.toString('utf8', starts[number], starts[number + 1]);
+      known.set(number, name);
+    }
+    return name === '' ? undefined : name;
+  };
   return (mac) => {
     if (mac < 0 || isLocalMac(mac)) return undefined;
     for (const [i, digits] of PREFIX_DIGITS.entries()) {
       const number = find(tables[i] as Float64Array, Math.floor(mac / 16 ** (12 - digits)));
-      if (number !== undefined) return names[number];
+      if (number !== undefined) return named(number);
     }
     return undefined;
   };
 }
+
+/** A lookup over a registry, packed or in JSON. */
+export const vendorTable = (registry: Uint8Array): VendorOf =>
+  packedVendors(MAGIC.equals(registry.subarray(0, MAGIC.length)) ? registry : packVendors(registry));
 
 /** The number of the name of an assignment. */
 function find(table: Float64Array, prefix: number): number | undefined {

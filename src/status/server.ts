@@ -11,15 +11,16 @@
  * There is no login, so who can reach the address can read it: it listens on loopback or the management network alone.
  * Against a hostile web page in the reader's own browser: names in `Host` are refused (DNS rebinding needs one), other
  * sites' scripts are refused by Sec-Fetch-Site, framing and everything from elsewhere by the content security policy.
+ *
+ * It speaks Node's HTTP without a framework: a framework asks for `Request`, and that starts Node's whole HTTP client,
+ * half of what starting the control process took.
  */
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createAdaptorServer } from '@hono/node-server';
-import { Hono } from 'hono';
-import type { Context } from 'hono';
 import { isFault } from '../wire/errors.ts';
 import type { KeptFinding } from '../wire/finding.ts';
 import type { HealthSummary } from '../wire/health.ts';
@@ -109,110 +110,109 @@ function share<T>(ask: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** The page's application, without a socket. */
-export function statusApplication(
-  options: Pick<StatusOptions, 'overview' | 'findings' | 'assets' | 'log' | 'setup'>,
-): Hono {
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const text = (status: number, body: string, headers?: Answer['headers']): Answer => ({
+  status,
+  type: 'text/plain; charset=utf-8',
+  body,
+  ...(headers ? { headers } : {}),
+});
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  type: 'application/json',
+  body: JSON.stringify(value),
+});
+const nothingHere = text(404, 'There is nothing here.\n');
+
+/** What each path answers. */
+function statusRoutes(options: StatusOptions): ReadonlyMap<string, () => Answer | Promise<Answer>> {
   const folder = options.assets ?? fileURLToPath(new URL('../../build/status/', import.meta.url));
-  const { log } = options;
   const overview = share(options.overview);
   const findings = share(async (): Promise<FindingsAnswer> => {
     const { findings: list, now } = await options.findings();
     return findingRows(list, now);
   });
-  const unavailable = (c: Context, error: unknown): Response => {
-    const code = isFault(error) ? error.code : 'INTERNAL';
-    if (!isFault(error)) log.error({ err: error, path: c.req.path }, 'control could not say how it is');
-    return c.json({ code }, 503);
-  };
-
-  const app = new Hono();
-  app.use(async (c, next) => {
-    const refused = refusal(c);
-    if (refused) c.res = refused;
-    else await next();
-    const more = c.req.path in setupPages ? pageHeaders : undefined;
-    for (const [name, value] of Object.entries({ ...securityHeaders, ...more }))
-      c.res.headers.set(name, value);
-  });
-  app.get('/api/overview', async (c) => {
-    try {
-      return c.json(await overview());
-    } catch (error) {
-      return unavailable(c, error);
-    }
-  });
-  app.get('/api/findings', async (c) => {
-    try {
-      return c.json(await findings());
-    } catch (error) {
-      return unavailable(c, error);
-    }
-  });
-  app.get('/api/health', async (c) => {
-    try {
-      return c.json(summaryOf(await overview()));
-    } catch (error) {
-      return unavailable(c, error);
-    }
-  });
-  for (const [path, page] of Object.entries(setupPages))
-    app.get(path, async (c) => {
+  const routes = new Map<string, () => Answer | Promise<Answer>>();
+  /** One that asks control, which may not be able to say. */
+  const asking = (path: string, answer: () => Promise<Answer>): void => {
+    routes.set(path, async () => {
       try {
-        const known = options.setup?.(summaryOf(await overview()).devices);
-        if (!known) return c.notFound();
-        return c.html(page(known.facts, known.steps));
+        return await answer();
       } catch (error) {
-        return unavailable(c, error);
+        if (!isFault(error)) options.log.error({ err: error, path }, 'control could not say how it is');
+        return json(503, { code: isFault(error) ? error.code : 'INTERNAL' });
       }
     });
-  app.get('/healthz', async (c) => {
-    try {
-      const { health } = await overview();
-      const level = (['critical', 'warning'] as const).find((l) => health.some((item) => item.level === l));
-      return c.text(`${level ?? 'ok'}\n`, level === 'critical' ? 503 : 200);
-    } catch (error) {
-      return unavailable(c, error);
-    }
+  };
+  asking('/api/overview', async () => json(200, await overview()));
+  asking('/api/findings', async () => json(200, await findings()));
+  asking('/api/health', async () => json(200, summaryOf(await overview())));
+  for (const [path, page] of Object.entries(setupPages))
+    asking(path, async () => {
+      const known = options.setup?.(summaryOf(await overview()).devices);
+      if (!known) return nothingHere;
+      const body = page(known.facts, known.steps);
+      return { status: 200, type: 'text/html; charset=utf-8', body, headers: pageHeaders };
+    });
+  asking('/healthz', async () => {
+    const { health } = await overview();
+    const level = (['critical', 'warning'] as const).find((l) => health.some((item) => item.level === l));
+    return text(level === 'critical' ? 503 : 200, `${level ?? 'ok'}\n`);
   });
-  for (const [path, [name, type]] of Object.entries(files)) {
-    app.get(path, (c) => c.body(readFileSync(join(folder, name)), 200, { 'Content-Type': type }));
-  }
-  app.notFound((c) => c.text('There is nothing here.\n', 404));
-  app.onError((error, c) => {
-    log.error({ err: error, path: c.req.path }, 'a request to the status page failed');
-    return c.text('The page could not be read.\n', 500);
-  });
-  return app;
+  for (const [path, [name, type]] of Object.entries(files))
+    routes.set(path, () => ({ status: 200, type, body: readFileSync(join(folder, name)) }));
+  return routes;
 }
 
-function refusal(c: Context): Response | undefined {
-  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-    return c.text('This page is for reading.\n', 405, { Allow: 'GET, HEAD' });
-  }
-  if (!isLocalName(c.req.header('Host') ?? '')) {
-    return c.text('Use the address, not a name.\n', 421);
-  }
-  const site = c.req.header('Sec-Fetch-Site');
-  if (site === 'cross-site' && c.req.header('Sec-Fetch-Mode') !== 'navigate') {
-    return c.text('Not for other sites.\n', 403);
-  }
+function refusal({ method, headers }: IncomingMessage): Answer | undefined {
+  if (method !== 'GET' && method !== 'HEAD')
+    return text(405, 'This page is for reading.\n', { Allow: 'GET, HEAD' });
+  if (!isLocalName(headers.host ?? '')) return text(421, 'Use the address, not a name.\n');
+  if (headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
+    return text(403, 'Not for other sites.\n');
   return undefined;
 }
 
 /** Serve the page. Resolves after the first attempt to listen; one that fails is logged and tried again until `close`. */
 export async function startStatus(options: StatusOptions): Promise<StatusPage> {
   const { listen, log } = options;
-  const { fetch } = statusApplication(options);
+  const routes = statusRoutes(options);
+  const answer = async (asked: IncomingMessage): Promise<Answer> => {
+    // The path without a query, as it was sent: no two ways to write one.
+    const path = (asked.url ?? '').split('?', 1)[0] ?? '';
+    try {
+      return refusal(asked) ?? (await routes.get(path)?.()) ?? nothingHere;
+    } catch (error) {
+      log.error({ err: error, path }, 'a request to the status page failed');
+      return text(500, 'The page could not be read.\n');
+    }
+  };
   let server: Server | undefined;
   let retry: NodeJS.Timeout | undefined;
 
   const attempt = async (): Promise<void> => {
-    const next = createAdaptorServer({
-      fetch,
-      hostname: listen.address,
-      serverOptions: { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 8192 },
-    }) as Server;
+    const next = createServer(
+      { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 8192 },
+      (asked, response) => {
+        void answer(asked).then(({ status, type, body, headers }) => {
+          const length = Buffer.byteLength(body);
+          response
+            .writeHead(status, {
+              ...securityHeaders,
+              'Content-Type': type,
+              'Content-Length': length,
+              ...headers,
+            })
+            .end(body);
+        });
+      },
+    );
     next.maxConnections = MAX_CONNECTIONS;
     try {
       await new Promise<void>((resolve, reject) => {

@@ -2,7 +2,7 @@
  * The words of a decision: what a session may do. A decision is the *set* of actions permitted, never
  * a single yes or no, so that access can be stepped down instead of cut.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const actions = ['view', 'modify', 'download', 'print', 'administer'] as const;
 export const action = z.enum(actions);

@@ -4,7 +4,7 @@
  *
  * The codec here turns text into bytes (4 or 16) and back, RFC 4291 section 2.2 and RFC 5952.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IPv4 or IPv6 address' });
 export const ipPrefix = z.union([z.cidrv4(), z.cidrv6()], {

@@ -7,7 +7,7 @@
  * end where it is read. `versions` is the text of the document: it is understood anew at every match, by what
  * understands it best by then.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { severity } from './finding.ts';
 
 export const MAX_ADVISORIES = 10_000;

@@ -5,7 +5,7 @@
  * No patient data: events name users, devices, resources, protocol units and reasons. Object identifiers
  * (SOP instance, message control id) are left out on purpose; the device's own log holds them.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action, kexMode } from './action.ts';
 import { endpoint } from './address.ts';
 import { fact } from './facts.ts';

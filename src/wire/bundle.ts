@@ -10,7 +10,7 @@
  * before they verify. The content's bytes are canonical, so that the same content is the same bytes: its SHA-256 is
  * the bundle's name.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { actions } from './action.ts';
 import { devicesSchema, resourcesSchema, usersSchema } from './config.ts';
 import { obligation } from './grant.ts';

@@ -4,7 +4,7 @@
  *
  * Secrets are never in it: key material is named by file.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { kexPolicy, protocol } from './action.ts';
 import type { KexPolicy } from './action.ts';
 import { endpoint, ipAddress, ipPrefix, port } from './address.ts';

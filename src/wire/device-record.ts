@@ -5,7 +5,7 @@
  * What surprises: the address is no key, and the card (MAC) is only the weakest: a device that comes back with another
  * card and its own serial number is the same device; another device on the same card is another device.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const deviceKeyKinds = [
   /** Maker, model and serial number as the device itself says. */

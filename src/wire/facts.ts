@@ -6,7 +6,7 @@
  * its absence, and that is the worst one a policy can ask for: nobody authenticated, no country, no shift, no ticket.
  * Instants are epoch ms and never null: a report without its time is no report.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action } from './action.ts';
 import { ipAddress } from './address.ts';
 import { deviceId, peerId, userId } from './ids.ts';

@@ -6,7 +6,7 @@
  * (device, kind and, say, the peer), so that the same thing seen a thousand times is one finding with a count.
  * Evidence is equipment-level text: no payload, no credential, no patient is ever in it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TechniqueId } from './attack-ics.ts';
 
 export const severities = ['info', 'low', 'medium', 'high', 'critical'] as const;

@@ -2,7 +2,7 @@
  * The Grant: the immutable answer of policy for one session, and the refusal that stands in its place.
  * Everything an audit record or a status row says of a session comes from here.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action, kexMode, protocol } from './action.ts';
 import type { Action } from './action.ts';
 import { endpoint } from './address.ts';

@@ -1,5 +1,5 @@
 /** One item of the health list: what it is about, how bad, and what to do. Page, CLI and audit read the same list. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const healthItem = z.strictObject({
   /** Stable name, `room.thing`: `tunnel.link`, `audit.disk`, `sensor.drops`. */

@@ -2,7 +2,7 @@
  * Identities as types. Each is a string with a fixed form; the schema is the only way to make one
  * from untrusted text.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Lower-case name used for sites, peers, users, resources and devices: letters, digits, `.`, `_`, `-`, `@`. */
 const name = z

@@ -5,7 +5,7 @@
  * What surprises: `until` is for people. What ends by itself ends by the machine's own time (`ends`, ms of
  * `control/machine-time.ts`), which nobody can set.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action } from './action.ts';
 import { sentence, word } from './facts.ts';
 import { peerId, resourceId, userId } from './ids.ts';

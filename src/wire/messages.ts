@@ -4,7 +4,7 @@
  *
  *   control, operator → tunnel · broker → control · sensor → control · any → audit · operator → control, audit (read)
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { kexPolicy } from './action.ts';
 import { endpoint, port } from './address.ts';
 import {

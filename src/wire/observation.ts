@@ -1,5 +1,5 @@
 /** What the sensor knows of one host of the enclave, as it reports it to `control`. Equipment-level facts only. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ipAddress, port } from './address.ts';
 
 /** One thing a host said of itself or was seen to do. `value` is sanitised text, at most 128 characters. */

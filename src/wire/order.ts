@@ -9,7 +9,7 @@
  * Both signatures cover the text `anteroom-order 1\n` followed by the content. An order counts once: its id is
  * remembered.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { instant, sentence } from './facts.ts';
 import { siteId } from './ids.ts';
 

@@ -2,7 +2,7 @@
  * What a peer may ask the gateway for itself, by way of the broker's portal: typed questions that control answers. Who
  * asks is the peer of the source address, as for a session.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action } from './action.ts';
 import { endpoint } from './address.ts';
 import { finding, instant, sentence, signalStates, word } from './facts.ts';

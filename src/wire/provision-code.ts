@@ -2,7 +2,7 @@
  * What a technician is told of a stick: a code, one sentence, the next action. The same on the console, on the
  * management port's page and in the answer of `anteroom provision apply`. Nothing of a stick's content is in a text.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 interface Row {
   readonly sentence: string;

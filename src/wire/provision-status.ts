@@ -2,7 +2,7 @@
  * How far the set-up of a gateway is: what the technician's page, the console and the hand-over sheet show. Facts come
  * from the box, steps are made of them (`control/provisioning.ts`).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { provisionCode } from './provision-code.ts';
 
 export const stickState = z.discriminatedUnion('state', [

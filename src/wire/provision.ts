@@ -14,7 +14,7 @@
  *
  * No private key is ever on a stick. The body holds a token: whoever can return its MAC has opened the body.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ipAddress, ipPrefix, port } from './address.ts';
 import { devicesSchema, resourcesSchema, usersSchema } from './config.ts';
 import { publicKeyText, siteId } from './ids.ts';

@@ -7,7 +7,7 @@
  * The id is the first 8 bytes, in hexadecimal, of SHA-256 over the 1984 bytes: it names a signer, it doesn't vouch
  * for one. Base64 has its one canonical form (RFC 4648 section 3.5).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A signer by the digest of its keys. */
 export const signerId = z

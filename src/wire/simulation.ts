@@ -1,7 +1,7 @@
 /**
  * A candidate policy set beside the one that decides: what control tells of the comparison. Nothing of it is enforced.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action } from './action.ts';
 import { obligation } from './grant.ts';
 

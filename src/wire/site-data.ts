@@ -7,7 +7,7 @@
  * a critical one don't get better), counted from when it was first seen. Recurrences are those of RFC 5545 section
  * 3.3.10, as far as a calendar of shifts and maintenance windows needs them, in wall-clock time of an IANA zone.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { action } from './action.ts';
 import { ipPrefix } from './address.ts';
 import { findingLevel, sentence, signalName, instant, word, country } from './facts.ts';

@@ -1,7 +1,7 @@
 /** Makers by assignment: the longest prefix, none for local addresses, and the real registry. */
 import t from 'tap';
 import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
-import { vendorTable } from '../../src/sensor/vendor.ts';
+import { packVendors, vendorTable } from '../../src/sensor/vendor.ts';
 
 void t.test('the longest assignment wins', (t) => {
   const registry = {
@@ -32,5 +32,25 @@ void t.test('the IEEE registry names makers of medical equipment', (t) => {
   t.match(vendorOf(0x00a037027050), /Mindray/);
   t.match(vendorOf(0x00122106b113), /B\.? ?Braun/);
   t.match(vendorOf(0x0009fb507722), /Philips/);
+  t.end();
+});
+
+void t.test('packed: the same bytes each time, the same answers wherever they lie', (t) => {
+  const packed = packVendors(vendorRegistry());
+  t.ok(Buffer.from(packVendors(vendorRegistry())).equals(packed), 'nothing but the registry is in it');
+  t.ok(packed.length < 2_500_000, `${packed.length} bytes`);
+  const elsewhere = new Uint8Array(packed.length + 4).subarray(4);
+  elsewhere.set(packed);
+  const [here, there] = [vendorTable(packed), vendorTable(elsewhere)];
+  const registry = JSON.parse(Buffer.from(vendorRegistry()).toString('utf8')) as Record<string, string>;
+  const wrong: string[] = [];
+  for (const [prefix, entry] of Object.entries(registry)) {
+    const mac = Number.parseInt(prefix.padEnd(12, '0'), 16);
+    const longer = ['0', '00', '000'].some((more) => Object.hasOwn(registry, prefix + more));
+    const name = (entry.split('\n', 1)[0] ?? '').trim().slice(0, 64);
+    const expected = name === '' || name === 'Private' || (mac / 2 ** 41) % 2 >= 1 ? undefined : name;
+    if (!longer && (here(mac) !== expected || there(mac) !== expected)) wrong.push(prefix);
+  }
+  t.same(wrong, []);
   t.end();
 });

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { provisioningSteps } from '../../src/control/provisioning.ts';
-import { handoverSheet, provisionApplication, startProvisionPage } from '../../src/status/provision-page.ts';
+import { handoverSheet } from '../../src/status/provision-page.ts';
+import { provisionApplication, startProvisionPage } from '../../src/status/provision-server.ts';
 import { selfTestIds } from '../../src/wire/provision-status.ts';
 import type { ProvisionFacts } from '../../src/wire/provision-status.ts';
 

@@ -6,7 +6,7 @@
  * gateway's own address as its host (against names that are made to point here), and a POST has to come from the portal's own
  * page where the browser says where it comes from (`Origin`, `Sec-Fetch-Site`); JSON has to be declared as JSON.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Endpoint } from '../../wire/address.ts';
 import { errorTable, isFault } from '../../wire/errors.ts';
 import type { ErrorCode, Fault } from '../../wire/errors.ts';

@@ -10,7 +10,7 @@
  * carries (Discoverable Partitions Specification): so only the right pair is ever opened.
  */
 import { createPublicKey, verify } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fault } from '../../wire/errors.ts';
 
 export const MANIFEST_MAX = 16 * 1024;

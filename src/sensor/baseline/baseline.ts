@@ -10,7 +10,7 @@
  * Bounded by `DEVICES` and `ENTRIES_ALL`; the device unseen for longest gives way. It reads no file: `kept` and
  * `restore` are for whoever keeps it over a restart.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AcceptedConduct, BaselineFlow } from '../../wire/finding.ts';
 import type { Host } from '../host.ts';
 import type { Findings } from '../findings/findings.ts';

@@ -6,7 +6,7 @@
  * or one card has to take several addresses of cards that are still there. VRRP's and HSRP's virtual cards move.
  * A second DHCP server is only rogue at once when it names another router for the same network.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeDhcpOffer } from '../../protocol/dhcp/offer.ts';
 import { macText, printAddress } from '../frame.ts';
 import type { Frame } from '../frame.ts';
