@@ -21,8 +21,9 @@ export const makeSite = (): Site => ({
   pacs: { address: '100.96.128.11', port: 104 },
 });
 
+/** Written anew at each start: systemd-tmpfiles doesn't flush, and a power cut leaves an empty file. */
 const file = (path: string, mode: string, owner: string, content: string): string =>
-  `f~ ${path} ${mode} ${owner} ${owner} - ${Buffer.from(content).toString('base64')}`;
+  `f+~ ${path} ${mode} ${owner} ${owner} - ${Buffer.from(content).toString('base64')}`;
 
 export function siteCredentials(site: Site = makeSite()): Record<string, string> {
   const config = {
