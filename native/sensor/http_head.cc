@@ -14,8 +14,8 @@ namespace {
 
 using Text = std::string_view;
 
-/** Heads and lines beyond these are TypeScript's, which has bounds of its own (`src/protocol/http/constants.ts`). */
-constexpr size_t kHead = 4096, kLine = 1000;
+/** Longer lines are TypeScript's, and more of them. */
+constexpr size_t kLine = 1000;
 constexpr int kLines = 60;
 /** Digits of a length that is believed. */
 constexpr size_t kDigits = 9;
@@ -79,7 +79,7 @@ bool read_length(Text text, uint64_t& length) noexcept {
 }  // namespace
 
 bool read_http(Padded bytes, uint64_t seed, HttpHead& head) noexcept {
-  const Text all(reinterpret_cast<const char*>(bytes.bytes), std::min<size_t>(bytes.length, kHead));
+  const Text all(reinterpret_cast<const char*>(bytes.bytes), std::min<size_t>(bytes.length, kHttpHead));
   if (all.empty() || all[0] < 'A' || all[0] > 'Z') return false;
   head = HttpHead{};
   const auto print = [&](uint64_t kind, Text value) {
@@ -89,7 +89,11 @@ bool read_http(Padded bytes, uint64_t seed, HttpHead& head) noexcept {
   size_t at = 0;
   for (int line_number = 0; line_number < kLines; line_number++) {
     const size_t end = all.find("\r\n", at);
-    if (end == Text::npos || end - at > kLine) return false;
+    if (end == Text::npos) {
+      head.open = line_number > 0 && !head.telling && bytes.length < kHttpHead && all.size() - at <= kLine;
+      return false;
+    }
+    if (end - at > kLine) return false;
     const Text line = all.substr(at, end - at);
     at = end + 2;
     if (line_number == 0) {

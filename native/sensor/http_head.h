@@ -4,8 +4,7 @@
  *
  *   start line CRLF · [name ":" value CRLF]* · CRLF · body
  *
- * What is odd isn't read here: a head in two segments, a long one, a body whose length isn't told. All of the sender's is
- * then handed over. No byte is kept: what was said is told apart by its fingerprint.
+ * What is odd isn't read here: a long head, a body whose length isn't told. All of the sender's is then handed over. No byte is kept: what was said is told apart by its fingerprint.
  */
 #pragma once
 
@@ -15,6 +14,9 @@
 
 namespace anteroom::sensor {
 
+/** A head that is longer is TypeScript's, which has bounds of its own (`src/protocol/http/constants.ts`). */
+inline constexpr uint32_t kHttpHead = 4096;
+
 struct HttpHead {
   bool request = false;
   /** Somebody has to look at it: credentials, descriptions, documents, a change of protocol. */
@@ -23,6 +25,8 @@ struct HttpHead {
   uint64_t print = 0;
   /** Of the whole message: the head, and the body that it announces. */
   uint64_t length = 0;
+  /** Not read yet: what is there begins such a message, and its head goes on. */
+  bool open = false;
 };
 
 /** False: not HTTP, or more than the stage reads. */

@@ -79,6 +79,7 @@ bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t 
     expiring_ = telling_flows_ = telling_sightings_ = true;
     told_flows_ = told_sightings_ = 0;
     round_++;
+    hand_over_old_heads(at, batch);
   }
   if (expiring_) expiring_ = !expire(at, batch);
   if (telling_flows_) telling_flows_ = !tell_flows(round_ % kRounds == 0, batch);
@@ -285,7 +286,7 @@ void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
     flow.bytes[part.side] += static_cast<uint32_t>(bytes);
   }
   if (tcp_frame) {
-    tcp(flow, frame, at, part);
+    tcp(flow, frame, at, part, batch);
   } else if (part.side == 1 && !flow.has(flow_state::kAnswered)) {
     flow.set(flow_state::kAnswered);
     if (flow.port[1] <= flow.port[0]) part.news |= flow_news::kAnswered;
@@ -331,7 +332,7 @@ uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
   return row;
 }
 
-void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part) {
+void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part, Batch& batch) {
   const int side = part.side;
   uint32_t sequence = frame.sequence;
   if ((frame.flags & tcp_flag::kSyn) != 0) {
@@ -368,7 +369,7 @@ void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part) {
         part.chunk_length = std::min(length - skip, kInspected - flow.delivered[side]);
         flow.next[side] += length - skip;
         flow.delivered[side] = static_cast<uint16_t>(flow.delivered[side] + part.chunk_length);
-        if (listen(flow, frame, at, part)) part.pass = part.payload = true;
+        if (listen(flow, frame, at, part, batch)) part.pass = part.payload = true;
       }
       if (frame.payload_missing > 0 && skip < length + frame.payload_missing) {
         part.pass = part.ended = true;
@@ -381,9 +382,13 @@ void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part) {
         part.why = End::kInspected;
       }
     }
-    if (part.ended) end(flow, side);
+    if (part.ended) {
+      if (HeadPool::Head* head = heads_.find(part.row, side)) hand_over(*head, batch);
+      end(flow, side);
+    }
   }
   if ((frame.flags & tcp_flag::kRst) != 0) {
+    hand_over_heads(part.row, batch);
     if (!flow.has(flow_state::kEnded, 0) || !flow.has(flow_state::kEnded, 1)) part.pass = true;
     // What waited is of no use now; nothing was in order before this segment.
     if (!part.drain) {
@@ -430,10 +435,12 @@ void Stage::drain(const Part& part, double at, Batch& batch) {
 void Stage::end(Flow& flow, int side) noexcept {
   flow.set(flow_state::kEnded, side);
   pending_.clear(flow.waiting[side]);
+  if (HeadPool::Head* head = heads_.find(static_cast<uint32_t>(&flow - &flows_[0]), side)) heads_.forget(*head);
 }
 
 void Stage::remove(uint32_t row, Batch& batch) {
   Flow& flow = flows_[row];
+  hand_over_heads(row, batch);
   end(flow, 0);
   end(flow, 1);
   tell_flow(row, flow_news::kRemoved, flow.last, batch);

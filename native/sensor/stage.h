@@ -29,6 +29,7 @@
 #include "flow_table.h"
 #include "fragment_table.h"
 #include "frame.h"
+#include "head_pool.h"
 #include "pending_pool.h"
 #include "recent.h"
 #include "sighting_table.h"
@@ -83,6 +84,7 @@ class Stage {
   const SightingTable& sightings() const noexcept { return sightings_; }
   const PendingPool& pending() const noexcept { return pending_; }
   const FragmentTable& fragments() const noexcept { return fragments_waiting_; }
+  const HeadPool& heads() const noexcept { return heads_; }
   bool full(const Batch& batch) const noexcept { return batch.size() >= enough_ || batch.left() < kRoom + kTail; }
 
  private:
@@ -96,12 +98,17 @@ class Stage {
   void arp(const Frame& frame, double at, Part& part);
   void datagram(const Frame& frame, double at, Part& part);
   void flow(const Frame& frame, double at, Part& part, Batch& batch);
-  void tcp(Flow& flow, const Frame& frame, double at, Part& part);
-  bool listen(Flow& flow, const Frame& frame, double at, Part& part);
-  /** Not to be read here; nothing new; news; nothing new, and nothing more is wanted; news, and the last. */
-  enum class Heard { kUnread, kNothing, kNews, kEnough, kLastNews };
-  Heard http(Flow& flow, Padded chunk, double at, Part& part) noexcept;
-  Heard tls(Flow& flow, Padded chunk, double at, Part& part) noexcept;
+  void tcp(Flow& flow, const Frame& frame, double at, Part& part, Batch& batch);
+  bool listen(Flow& flow, const Frame& frame, double at, Part& part, Batch& batch);
+  /** Not to be read here; nothing new; news; nothing new, and nothing more is wanted; news, and the last; it goes on. */
+  enum class Heard { kUnread, kNothing, kNews, kEnough, kLastNews, kOpen };
+  Heard hear(Flow& flow, Padded chunk, double at, const Part& part, uint32_t& needless) noexcept;
+  Heard http(Flow& flow, Padded chunk, double at, const Part& part, uint32_t& needless) noexcept;
+  Heard tls(Flow& flow, Padded chunk, double at, const Part& part) noexcept;
+  bool hold(const Frame& frame, double at, const Part& part, uint32_t needless, Batch& batch) noexcept;
+  void hand_over(HeadPool::Head& head, Batch& batch) noexcept;
+  void hand_over_heads(uint32_t row, Batch& batch) noexcept;
+  void hand_over_old_heads(double at, Batch& batch) noexcept;
   bool is_own(const Part& part) const noexcept;
   bool is_news_at(uint16_t port, uint64_t kind, uint64_t print, double at, const Part& part) noexcept;
   uint32_t open(const Frame& frame, double at, Batch& batch, int& side);
@@ -113,6 +120,7 @@ class Stage {
   bool tell_sightings(Batch& batch);
   void tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexcept;
   void tell_sighting(Sighting& sighting, Batch& batch) noexcept;
+  uint8_t flow_bits(const Flow& flow, int side) const noexcept;
   void write(const Frame& frame, const Part& part, double at, Batch& batch) noexcept;
 
   const uint64_t seed_;
@@ -123,6 +131,7 @@ class Stage {
   SightingTable sightings_;
   PendingPool pending_;
   FragmentTable fragments_waiting_;
+  HeadPool heads_;
   /** What was said, and who claims what. */
   Recent said_;
   Latest claims_;

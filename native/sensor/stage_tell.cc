@@ -155,6 +155,32 @@ bool Stage::join(const Frame& frame, double at, const uint8_t*& bytes, uint32_t&
   return true;
 }
 
+/** What TypeScript gets to know of the flow of what a side sends. */
+uint8_t Stage::flow_bits(const Flow& flow, int side) const noexcept {
+  uint8_t bits = 0;
+  if (side == 1) bits |= flow_bit::kFromServer;
+  if (flow.has(flow_state::kOpened)) bits |= flow_bit::kOpened;
+  if (flow.has(flow_state::kMidstream, side)) bits |= flow_bit::kMidstream;
+  if (flow.spoken == Spoken::kHttp) bits |= flow_bit::kHttp;
+  if (flow.spoken == Spoken::kTls) bits |= flow_bit::kTls;
+  if (flow.has(flow_state::kEnded, 1 - side)) bits |= flow_bit::kOtherDone;
+  return bits;
+}
+
+/** What is there of a head, late: somebody else reads on. */
+void Stage::hand_over(HeadPool::Head& head, Batch& batch) noexcept {
+  Flow& flow = flows_[head.row];
+  flow.handed = true;
+  flow.read_by[head.side] = ReadBy::kOther;
+  const size_t length = Batch::kFixed + head.kept();
+  uint8_t* record = batch.add(Record::kFrame, length);
+  std::memcpy(record + 1, head.record + 1, 3);
+  std::memcpy(record + 8, head.record + 8, length - 8);
+  store_le_f64(record + 8, head.at);
+  record[39] = flow_bits(flow, head.side);
+  heads_.forget(head);
+}
+
 void Stage::write(const Frame& frame, const Part& part, double at, Batch& batch) noexcept {
   const bool transported = frame.transport == Transport::kTcp || frame.transport == Transport::kUdp;
   const uint32_t whole = part.payload || all_ ? frame.payload_end : transported ? frame.payload_start : kHeaderBytes;
@@ -184,15 +210,8 @@ void Stage::write(const Frame& frame, const Part& part, double at, Batch& batch)
   store_le32(record + 64, frame.payload_missing + (frame.payload_end - frame.payload_start) - (stop - start));
   store_le32(record + 68, part.row);
   if (part.row != kNoRow) {
-    Flow& flow = flows_[part.row];
-    uint8_t bits = 0;
-    if (part.side == 1) bits |= flow_bit::kFromServer;
-    if (flow.has(flow_state::kOpened)) bits |= flow_bit::kOpened;
-    if (flow.has(flow_state::kMidstream, part.side)) bits |= flow_bit::kMidstream;
-    if (flow.spoken == Spoken::kHttp) bits |= flow_bit::kHttp;
-    if (flow.spoken == Spoken::kTls) bits |= flow_bit::kTls;
-    if (flow.has(flow_state::kEnded, 1 - part.side)) bits |= flow_bit::kOtherDone;
-    record[39] = bits;
+    const Flow& flow = flows_[part.row];
+    record[39] = flow_bits(flow, part.side);
     store_le32(record + 72, flow.generation);
     store_le32(record + 76, part.chunk);
     store_le32(record + 128, part.chunk < kept ? std::min(part.chunk_length, kept - part.chunk) : 0);

@@ -209,7 +209,8 @@ export class Sensor implements BatchReader {
   }
 
   #due(at: number): boolean {
-    return at - this.#swept > SWEEP_MS || at < this.#swept;
+    // A frame that was held back is a little older than the one before it.
+    return Math.abs(at - this.#swept) > SWEEP_MS;
   }
 
   #sweep(at: number): void {

@@ -18,7 +18,7 @@ using namespace anteroom::sensor;
 namespace {
 
 constexpr uint32_t kClient = 0x0a000001, kServer = 0x0a000002, kFar = 0x08080808;
-constexpr uint8_t kSyn = 2, kAck = 16, kPush = 24;
+constexpr uint8_t kSyn = 2, kReset = 4, kAck = 16, kPush = 24;
 constexpr uint64_t kSeed = 0x243f6a8885a308d3;
 
 Padded padded(const std::string& text) {
@@ -69,6 +69,14 @@ class Talk {
     send(0, "", kSyn);
     send(1, "", kSyn | kAck);
   }
+
+  /** The same ports: what was handed over of the connection before. */
+  std::string open_again() {
+    next_[0] = 9000;
+    return send(0, "", kSyn);
+  }
+
+  std::string reset(int side) { return send(side, "", kReset); }
 
   /** What is handed over of a segment. */
   std::string say(int side, const std::string& text, double at = 0) { return send(side, text, kPush, at); }
@@ -178,8 +186,12 @@ TEST("http: what has to be looked at is told, and what is odd isn't read") {
         std::string("CONNECT a:1 HTTP/1.1\r\n\r\n"),
         std::string("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
         std::string("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
-        std::string("MSGF0123456789abcdef\r\n\r\n"), "GET / HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n"})
+        std::string("MSGF0123456789abcdef\r\n\r\n"), "GET / HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n"}) {
+    head = HttpHead{};
     CHECK(!read_http(padded(text), kSeed, head));
+    // The first alone goes on.
+    CHECK(head.open == text.starts_with("GET / HTTP/1.1\r\nHost"));
+  }
 }
 
 TEST("tls: a client is who offers the same in any order, whatever its random bytes") {
@@ -229,13 +241,65 @@ TEST("stage: credentials are handed over behind requests and bodies that aren't,
   CHECK(talk.say(0, std::string(10, 'b') + login) == login);
   CHECK(talk.say(0, kGet) == kGet);
   talk.open();
-  CHECK(talk.say(0, "GET /b HTTP/1.1\r\nAuth") == "GET /b HTTP/1.1\r\nAuth");
-  CHECK(talk.say(0, "orization: Basic eDp5\r\n\r\n") == "orization: Basic eDp5\r\n\r\n");
+  CHECK(talk.say(0, "GET /b HTTP/1.1\r\nAuth").empty());
+  CHECK(talk.say(0, "orization: Basic eDp5\r\n\r\n") == "GET /b HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n");
+  CHECK(talk.say(0, "the rest") == "the rest");
   talk.open();
   CHECK(talk.say(0, kGet).empty());
   const uint32_t gap = talk.next(0);
   CHECK(talk.say_at(0, gap + static_cast<uint32_t>(kGet.size()), login).empty());
   CHECK(talk.say_at(0, gap, kGet) == kGet + login);
+}
+
+TEST("stage: a head in many segments is handed over when it brings news, and when it doesn't end") {
+  Talk talk;
+  talk.open();
+  std::string told;
+  for (const char byte : kAnswer) told += talk.say(1, std::string(1, byte));
+  // Its first line may be of something else.
+  CHECK(told == kAnswer);
+  talk.open();
+  CHECK(talk.say(1, kAnswer) == kAnswer);
+  talk.open();
+  CHECK(talk.say(1, "HTTP/1.1 200 OK\r\n").empty());
+  CHECK(talk.say(1, "Server: Small").empty());
+  CHECK(talk.say(1, " 2\r\nDate: x\r\n\r\nbody").empty());
+  CHECK(talk.say(1, "more").empty());
+  CHECK(talk.ended() == 0);
+  CHECK(talk.spoken() == static_cast<uint8_t>(Spoken::kHttp));
+  talk.open();
+  CHECK(talk.say(1, "HTTP/1.1 200 OK\r\n").empty());
+  CHECK(talk.say(1, "Server: Small").empty());
+  CHECK(talk.say(1, " 3\r\n\r\nbody") == "HTTP/1.1 200 OK\r\nServer: Small 3\r\n\r\nbody");
+  CHECK(talk.say(1, "more").empty());
+  talk.open();
+  CHECK(talk.say(0, kGet) == kGet);
+  CHECK(talk.say(0, kGet + "GET /b HTTP/1.1\r\nHost").empty());
+  CHECK(talk.say(0, ": a\r\nUser-Agent: Viewer 1\r\n\r\n" + kGet + "GET /c HTTP/1.1\r\n").empty());
+  CHECK(talk.say(0, "Authorization: Basic eDp5\r\n\r\n") ==
+        "GET /c HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n");
+  // No end of it in sight; a reset; a segment that isn't there; who is silent.
+  const std::string first = "HTTP/1.1 200 OK\r\nServer: Small 4\r\n";
+  talk.open();
+  CHECK(talk.say(1, first).empty());
+  const std::string line = "X: " + std::string(900, 'x') + "\r\n";
+  for (int n = 0; n < 4; n++) CHECK(talk.say(1, line).empty());
+  CHECK(talk.say(1, line) == first + line + line + line + line + line);
+  CHECK(talk.say(1, "more") == "more");
+  talk.open();
+  CHECK(talk.say(1, first).empty());
+  const uint32_t gap = talk.next(1);
+  CHECK(talk.say_at(1, gap + 4, "late").empty());
+  CHECK(talk.say_at(1, gap, "more") == first + "morelate");
+  talk.open();
+  CHECK(talk.say(1, first).empty());
+  CHECK(talk.reset(0) == first);
+  talk.open();
+  CHECK(talk.say(1, first).empty());
+  CHECK(talk.say(0, kGet, 20'000) == kGet + first);
+  talk.open();
+  CHECK(talk.say(1, first, 20'000).empty());
+  CHECK(talk.open_again() == first);
 }
 
 TEST("stage: what comes from beyond a router is read for what it speaks, and what tells is handed over") {

@@ -1,7 +1,7 @@
 /**
  * Fuzzes what the stage reads of HTTP and TLS. As a parser: any bytes, cut at any place; a head or a hello that is whole
  * says the same with other bytes behind it. As the stage: the input is what two ends say in turn, in segments as long as
- * its first bytes tell; what is handed over of a side is a piece of what that side said, and ends where that ends.
+ * its first bytes tell; what is handed over of a side is what that side said there, once, and goes no further than it came.
  */
 #include <algorithm>
 #include <cstdlib>
@@ -72,22 +72,32 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t* lengths = data;
   size_t at = 8;
   uint32_t next[2] = {1, 1};
+  std::vector<uint8_t> said[2];
+  uint64_t told[2] = {};
   for (uint32_t n = 0; at < size && n < 64; n++) {
     const uint8_t op = lengths[n % 8];
     const int side = op & 1;
     const size_t count = std::min<size_t>(size - at, 1 + op * 4u);
     batch.clear();
+    said[side].insert(said[side].end(), data + at, data + at + count);
     send(side, next[side], 24, data + at, count);
     for (size_t place = 0; place < batch.size(); place += load_le32(memory.data() + place + 4)) {
       const uint8_t* record = memory.data() + place;
       if (record[0] != static_cast<uint8_t>(Record::kFrame)) continue;
       const uint32_t length = load_le32(record + 128);
-      if (length > count) std::abort();
+      if (length == 0) continue;
+      const int from = record[39] & 1;
       const uint8_t* chunk = record + Batch::kFixed + load_le32(record + 76);
-      if (length > 0 && std::memcmp(chunk, data + at + count - length, length) != 0) std::abort();
+      const uint64_t start = load_le32(record + 44) - 1 + load_le32(record + 76) - load_le32(record + 56);
+      if (start < told[from] || start + length > said[from].size()) std::abort();
+      if (std::memcmp(chunk, said[from].data() + start, length) != 0) std::abort();
+      told[from] = start + length;
     }
     next[side] += static_cast<uint32_t>(count);
     at += count;
   }
+  batch.clear();
+  stage.expire(1e300, batch);
+  if (stage.flows().size() != 0 || stage.heads().size() != 0) std::abort();
   return 0;
 }

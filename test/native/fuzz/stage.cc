@@ -35,6 +35,7 @@ void check(const std::vector<uint8_t>& memory, const Batch& batch, Stage& stage)
     at += length;
   }
   if (at != batch.size() || stage.flows().size() > kRows || stage.sightings().size() > kRows) std::abort();
+  if (stage.heads().size() > HeadPool::kHeads) std::abort();
   if (stage.pending().bytes() > PendingPool::kAllBytes) std::abort();
   if (stage.fragments().bytes() > FragmentTable::kBytes) std::abort();
 }
@@ -65,6 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   stage.finish(batch);
   check(memory, batch, stage);
   if (stage.flows().size() != 0 || stage.pending().bytes() != 0) std::abort();
+  if (stage.heads().size() != 0) std::abort();
   if (stage.fragments().size() != 0 || stage.fragments().bytes() != 0) std::abort();
   return 0;
 }
