@@ -69,6 +69,8 @@ export class FlowNews {
   serverBytes = 0;
   /** What it speaks, where the stage read that. */
   spoken: string | undefined = undefined;
+  /** It leaves, and all that it brought was told before: of its ends nothing is loaded. */
+  spent = false;
 
   load(view: DataView, at: number): void {
     const bits = view.getUint8(at + 1);
@@ -86,6 +88,10 @@ export class FlowNews {
     this.at = view.getFloat64(at + 8, true);
     this.row = view.getUint32(at + 16, true);
     this.generation = view.getUint32(at + 20, true);
+    this.clientBytes = view.getUint32(at + 80, true);
+    this.serverBytes = view.getUint32(at + 84, true);
+    this.spent = this.isRemoved && this.entered && this.clientBytes === 0 && this.serverBytes === 0;
+    if (this.spent) return;
     this.clientMac = view.getFloat64(at + 24, true);
     this.serverMac = view.getFloat64(at + 32, true);
     this.clientPort = view.getUint16(at + 40, true);
@@ -93,8 +99,6 @@ export class FlowNews {
     this.spoken = spokens[view.getUint8(at + 44)];
     this.client = packed(view, at + 48, length);
     this.server = packed(view, at + 64, length);
-    this.clientBytes = view.getUint32(at + 80, true);
-    this.serverBytes = view.getUint32(at + 84, true);
   }
 }
 

@@ -333,8 +333,7 @@ export class Behaviour {
   #outside(address: string): boolean {
     if (isPrivate(address) || !isUnicast(address)) return false;
     if (address.length === 2 && address.charCodeAt(0) >> 8 === 127) return false;
-    const text = printAddress(address);
-    return !this.#prefixes.some((prefix) => inPrefix(text, prefix));
+    return !this.#prefixes.some((prefix) => inPrefix(printAddress(address), prefix));
   }
 
   /** What a host says of itself, when it said something new. */

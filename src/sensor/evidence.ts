@@ -12,6 +12,8 @@ export const NO_EVIDENCE = -1;
 const FIRST_ROWS = 256;
 /** Words that are shared: by a hash, the last of each. */
 const WORDS = 1024;
+/** A part of a string that is shorter is a string of its own in V8 (`SlicedString::kMinLength`). */
+const PART = 13;
 
 export class EvidenceTable {
   readonly #protocols: string[] = [];
@@ -90,11 +92,17 @@ export class EvidenceTable {
 
   #share(word: string): string {
     let hash = word.length;
-    for (let i = 0; i < word.length; i++) hash = (hash * 31 + word.charCodeAt(i)) | 0;
+    let units = 0;
+    for (let i = 0; i < word.length; i++) {
+      const unit = word.charCodeAt(i);
+      hash = (hash * 31 + unit) | 0;
+      units |= unit;
+    }
     const place = (hash ^ (hash >>> 15)) & (WORDS - 1);
     const known = this.#words[place];
     if (known === word) return known;
-    const own = Buffer.from(word).toString();
+    const encoding = units < 0x80 ? 'latin1' : 'utf8';
+    const own = word.length < PART ? word : Buffer.from(word, encoding).toString(encoding);
     this.#words[place] = own;
     return own;
   }

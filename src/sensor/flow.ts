@@ -203,7 +203,7 @@ export class FlowTable<Reading> {
   /** Directions of which no more is wanted since this was last asked, as the stage takes them. */
   takeReleased(): Uint8Array | undefined {
     if (this.#released.length === 0) return undefined;
-    const list = new Uint8Array(Uint32Array.from(this.#released).buffer);
+    const list = new Uint8Array(new Uint32Array(this.#released).buffer);
     this.#released = [];
     return list;
   }

@@ -111,8 +111,19 @@ export function addressOf(packed: string): Uint8Array {
   return bytes;
 }
 
+/** Texts of the addresses met lately: each is asked for many times. */
+const TEXTS = 2048;
+const texts = new Map<string, string>();
+
 /** Text of a packed address. */
-export const printAddress = (packed: string): string => addressText(addressOf(packed));
+export function printAddress(packed: string): string {
+  const known = texts.get(packed);
+  if (known !== undefined) return known;
+  if (texts.size >= TEXTS) texts.clear();
+  const text = addressText(addressOf(packed));
+  texts.set(packed, text);
+  return text;
+}
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 

@@ -218,6 +218,10 @@ const TOUCH_MS = 1_000;
 
 type Key = number | string;
 
+/** Hosts that are found without a look into the maps; a power of two. */
+const LATELY = 1024;
+const LATELY_SHIFT = 22;
+
 /** What everybody speaks, which tells little: it may not take the room of what equipment says. */
 const talk: ReadonlySet<string> = new Set(['tcp', 'dns', 'ntp', 'http', 'tls', 'quic', 'ssh', 'smb', 'ntlm']);
 
@@ -248,6 +252,10 @@ export class HostTable {
   created = 0;
   /** Hosts that were heard or said something since they were last asked for. */
   #stirred: Host[] = [];
+  /** Hosts that came since the last `forgetNewest`; no more than there are rows. */
+  #newest: Host[] = [];
+  /** By their cards, those that were asked for lately. */
+  readonly #lately: (Host | undefined)[] = Array.from({ length: LATELY });
 
   constructor(options: HostTableOptions) {
     this.#vendorOf = options.vendorOf;
@@ -295,6 +303,16 @@ export class HostTable {
     if (all) this.each(visit);
   }
 
+  /** Those that came since `forgetNewest`, where they still are. */
+  newest(visit: (host: Host) => void): void {
+    if (this.#newest.length >= this.#capacity) return this.each(visit);
+    for (const host of this.#newest) if (!host.gone) visit(host);
+  }
+
+  forgetNewest(): void {
+    this.#newest = [];
+  }
+
   #stir(host: Host): void {
     if (host.stirred || this.#stirred.length >= this.#capacity) return;
     host.stirred = true;
@@ -321,14 +339,22 @@ export class HostTable {
 
   /** The host that sends from `mac` and owns `address`; undefined for what lies behind a router. */
   at(mac: number, address: string): Host | undefined {
-    const key: Key = mac === NO_MAC ? address : mac;
-    const host = this.#known.get(key) ?? this.#plain.get(key);
+    const host = mac === NO_MAC ? this.#at(address) : this.#ofCard(mac);
     return host?.addresses.has(address) === true ? host : undefined;
   }
 
   /** The row of a card, whatever its addresses: for what is said on the link itself and isn't forwarded. */
   card(mac: number): Host | undefined {
-    return mac === NO_MAC ? undefined : (this.#known.get(mac) ?? this.#plain.get(mac));
+    return mac === NO_MAC ? undefined : this.#ofCard(mac);
+  }
+
+  #ofCard(mac: number): Host | undefined {
+    const place = Math.imul(mac | 0, 0x9e3779b1) >>> LATELY_SHIFT;
+    const last = this.#lately[place];
+    if (last?.mac === mac && !last.gone) return last;
+    const host = this.#at(mac);
+    if (host !== undefined) this.#lately[place] = host;
+    return host;
   }
 
   /** What a card sent from an address besides the frames that were seen. */
@@ -339,8 +365,8 @@ export class HostTable {
     this.#stir(host);
   }
 
-  #at(address: string): Host | undefined {
-    return this.#known.get(address) ?? this.#plain.get(address);
+  #at(key: Key): Host | undefined {
+    return this.#known.get(key) ?? this.#plain.get(key);
   }
 
   /** The card was answered. */
@@ -382,13 +408,14 @@ export class HostTable {
   }
 
   #row(key: Key, mac: number, at: number): Host | undefined {
-    let host = this.#known.get(key) ?? this.#plain.get(key);
+    let host = mac === NO_MAC ? this.#at(key) : this.#ofCard(mac);
     if (host === undefined) {
       if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
       host = new Host(mac, this.#vendorOf(mac), at, this.#shared);
       this.created++;
       if (this.size >= this.#capacity) this.#makeRoom();
       this.#plain.set(key, host);
+      if (this.#newest.length < this.#capacity) this.#newest.push(host);
       this.#stir(host);
       return host;
     }

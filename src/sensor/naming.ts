@@ -133,6 +133,35 @@ for (const product of compiled) {
   byStart.set(key, [...(byStart.get(key) ?? []), product]);
 }
 
+/** A product's name in a text. */
+interface Mention {
+  readonly product: Product;
+  readonly length: number;
+  /** What follows the line's name. */
+  readonly follows: string;
+}
+
+/** What texts met lately mention: devices of a kind say the same. */
+const TEXTS = 1024;
+const mentioned = new Map<string, readonly Mention[]>();
+const nothing: readonly never[] = [];
+
+function mentions(text: string): readonly Mention[] {
+  const known = mentioned.get(text);
+  if (known !== undefined) return known;
+  if (mentioned.size >= TEXTS) mentioned.clear();
+  const found: Mention[] = [];
+  for (const product of candidates(text)) {
+    const match = product.pattern.exec(text);
+    if (match === null) continue;
+    const follows = (match[1] ?? '').replaceAll(/_/g, ' ').trim();
+    found.push({ product, length: match[0].length, follows });
+  }
+  const kept = found.length === 0 ? nothing : found;
+  mentioned.set(text, kept);
+  return kept;
+}
+
 function* candidates(text: string): Generator<Product> {
   const tried = new Set<string>();
   for (const [word] of text.toLowerCase().matchAll(/(?<![a-z0-9])[a-z0-9]{1,2}/g)) {
@@ -160,11 +189,10 @@ function productIn(
 ): [Product, string] | undefined {
   let best: [Product, string] | undefined;
   let length = 0;
-  for (const product of candidates(text)) {
-    const match = product.pattern.exec(text);
-    if (match === null || match[0].length <= length || !allowed(product)) continue;
-    length = match[0].length;
-    const follows = (match[1] ?? '').replaceAll(/_/g, ' ').trim();
+  for (const mention of mentions(text)) {
+    const { product, follows } = mention;
+    if (mention.length <= length || !allowed(product)) continue;
+    length = mention.length;
     // Host names are often written in small letters, models are not.
     const small = freely && /\d/.test(follows) && follows === follows.toLowerCase();
     const cased = small ? follows.toUpperCase() : follows;

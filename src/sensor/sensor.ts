@@ -161,9 +161,7 @@ export class Sensor implements BatchReader {
   flow(news: FlowNews): void {
     if (news.isRemoved) {
       this.flows.close(news.row, news.generation);
-      // All that it brought was told before.
-      if (news.entered && news.clientBytes === 0 && news.serverBytes === 0)
-        return this.flows.forget(news.row);
+      if (news.spent) return this.flows.forget(news.row);
     }
     if (news.isAnswered) {
       const host = this.hosts.at(news.serverMac, news.server);
@@ -227,8 +225,9 @@ export class Sensor implements BatchReader {
     const shape = synShape(frame.bytes, frame.networkStart, frame.transportStart, payload);
     if (shape === undefined) return;
     const reply = (frame.tcpFlags & tcpFlag.ACK) !== 0;
-    this.hosts.say(host, 'tcp', reply ? 'synAck' : 'syn', synText(shape), at);
-    const system = this.#systemOf?.(shape, reply);
+    const text = synText(shape);
+    this.hosts.say(host, 'tcp', reply ? 'synAck' : 'syn', text, at);
+    const system = this.#systemOf?.(shape, reply, text);
     if (system !== undefined) this.hosts.say(host, 'tcp', system.tool ? 'tool' : 'system', system.name, at);
   }
 }

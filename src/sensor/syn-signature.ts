@@ -20,7 +20,8 @@ export interface SystemMatch {
 }
 
 /** What system sent a shape; `reply`: it is a SYN-ACK. */
-export type SystemOf = (shape: SynShape, reply: boolean) => SystemMatch | undefined;
+/** `text`: the shape as it is written, where that is known. */
+export type SystemOf = (shape: SynShape, reply: boolean, text?: string) => SystemMatch | undefined;
 
 interface Signature {
   readonly match: SystemMatch;
@@ -163,8 +164,8 @@ export function synSystems(text: string): SystemOf {
     }
   }
   const known = new Map<string, SystemMatch | undefined>();
-  return (shape, reply) => {
-    const key = `${reply ? 'a' : 's'}${synText(shape)}`;
+  return (shape, reply, text = synText(shape)) => {
+    const key = `${reply ? 'a' : 's'}${text}`;
     if (known.has(key)) return known.get(key);
     const match = best(reply ? replies : requests, shape);
     if (known.size >= CACHE) known.clear();

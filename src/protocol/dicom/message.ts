@@ -63,6 +63,8 @@ const malformed = (name: string, offset: number): { kind: 'malformed'; name: str
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 const u32 = (bytes: Uint8Array, at: number): number => u16(bytes, at) * 0x10000 + u16(bytes, at + 2);
 
+const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
 /** Printable ASCII of a field, without the padding that UIDs (NUL) and AE titles (space) carry. */
 export function fieldText(bytes: Uint8Array, start = 0, end = bytes.length): string {
   let stop = end;
@@ -71,7 +73,8 @@ export function fieldText(bytes: Uint8Array, start = 0, end = bytes.length): str
     const byte = bytes[at] as number;
     if (byte <= 0x20 || byte >= 0x7f) return oddText(bytes.subarray(start, stop));
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString('latin1');
+  // A view of each text takes longer than the text.
+  return (Buffer.isBuffer(bytes) ? bytes : view(bytes)).toString('latin1', start, stop);
 }
 
 function oddText(bytes: Uint8Array): string {
@@ -105,7 +108,8 @@ function itemsOf(bytes: Uint8Array, start: number, end: number): Item[] | undefi
 }
 
 /** A-ASSOCIATE-RQ or -AC from a whole PDU, header included. */
-export function decodeAssociate(pdu: Uint8Array): Decoded<Association> {
+export function decodeAssociate(whole: Uint8Array): Decoded<Association> {
+  const pdu = view(whole);
   const type = pdu[0];
   if (type !== pduTypes.associateRequest && type !== pduTypes.associateAccept)
     return malformed('dicom_unexpected_pdu', 0);
@@ -153,7 +157,7 @@ export function decodeAssociate(pdu: Uint8Array): Decoded<Association> {
   };
 }
 
-function decodeContext(pdu: Uint8Array, item: Item): PresentationContext | undefined {
+function decodeContext(pdu: Buffer, item: Item): PresentationContext | undefined {
   if (item.end - item.body < 4) return undefined;
   const accept = item.type === itemTypes.presentationContextAccept;
   const subItems = itemsOf(pdu, item.body + 4, item.end);
@@ -185,7 +189,7 @@ type UserInformation = Pick<
   'maximumLength' | 'implementationClassUid' | 'implementationVersionName' | 'asynchronousOperations'
 >;
 
-function decodeUserInformation(pdu: Uint8Array, item: Item): UserInformation | undefined {
+function decodeUserInformation(pdu: Buffer, item: Item): UserInformation | undefined {
   const subItems = itemsOf(pdu, item.body, item.end);
   if (subItems === undefined) return undefined;
   const found: { -readonly [K in keyof UserInformation]: UserInformation[K] } = { maximumLength: 0 };

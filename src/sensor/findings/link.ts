@@ -143,7 +143,7 @@ export class LinkWatch {
     if (fresh >= FLOOD) {
       let genuine = 0;
       let sample: Host | undefined;
-      this.#hosts.each((host) => {
+      this.#hosts.newest((host) => {
         if (host.first < this.#windowAt) return;
         if (host.talked || host.services.size > 0) genuine++;
         else sample = host;
@@ -158,6 +158,7 @@ export class LinkWatch {
     if (at - this.#windowAt > FLOOD_MS || at < this.#windowAt || fresh >= 4 * FLOOD) {
       this.#windowAt = at;
       this.#windowCreated = created;
+      this.#hosts.forgetNewest();
     }
   }
 }

@@ -191,6 +191,6 @@ export class Units {
         this.#carried.delete(oldest);
         break;
       }
-    this.#carried.set(flow.row * 2 + from, { generation: flow.generation, bytes: Uint8Array.from(bytes) });
+    this.#carried.set(flow.row * 2 + from, { generation: flow.generation, bytes: new Uint8Array(bytes) });
   }
 }

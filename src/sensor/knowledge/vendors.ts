@@ -144,24 +144,31 @@ const otherNames: Names = [
 
 const names: Names = [...medicalNames, ...otherNames];
 
-/** Makers are few: what they were called lately. */
+/** Makers are few, and devices of a kind name the same: what was answered lately. */
 const CALLED = 512;
-const called = new Map<string, string>();
-
-export function vendorName(text: string): string {
-  let name = called.get(text);
-  if (name !== undefined) return name;
-  name = names.find(([pattern]) => pattern.test(text))?.[1] ?? text;
-  if (called.size >= CALLED) called.clear();
-  called.set(text, name);
-  return name;
+const LONG = 128;
+function remembering<Answer>(answer: (text: string) => Answer): (text: string) => Answer {
+  const called = new Map<string, { readonly answer: Answer }>();
+  return (text) => {
+    const known = called.get(text);
+    if (known !== undefined) return known.answer;
+    const found = answer(text);
+    if (text.length > LONG) return found;
+    if (called.size >= CALLED) called.clear();
+    called.set(text, { answer: found });
+    return found;
+  };
 }
+
+export const vendorName = remembering(
+  (text: string): string => names.find(([pattern]) => pattern.test(text))?.[1] ?? text,
+);
 
 /** The maker of medical equipment that a text names, if it names one; application titles join words by underscores. */
-export function medicalVendor(text: string): string | undefined {
+export const medicalVendor = remembering((text: string): string | undefined => {
   const words = text.replaceAll(/[_^]/g, ' ').trim();
   return medicalNames.find(([pattern]) => pattern.test(words))?.[1];
-}
+});
 
 /**
  * Makers of network modules, network cards, serial servers, contract-built boards and virtual cards: what carries
@@ -170,7 +177,7 @@ export function medicalVendor(text: string): string | undefined {
 const modules =
   /espressif|lite-?on|murata|azurewave|hon hai|foxconn|wistron|gainspan|lantronix|moxa|silex|realtek|vmware|pcs systemtechnik|digi international|texas instruments|hi-flying|delta electronics|intel corp|broadcom|asix|ralink|mediatek|atheros|qualcomm|gemtek|ampak|universal global|quanta|compal|pegatron|inventec|microchip|wiznet|xensource|parallels|electric imp|arrayent|usi\b|samsung electro|tuya|beken|cybertan/i;
 
-export const isModuleMaker = (cardVendor: string): boolean => modules.test(cardVendor);
+export const isModuleMaker = remembering((cardVendor: string): boolean => modules.test(cardVendor));
 
 /** Makers of which one bought the other, so that one's products carry the other's prefixes and names. */
 const kin: readonly (readonly string[])[] = [
