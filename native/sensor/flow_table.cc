@@ -75,7 +75,7 @@ uint32_t FlowTable::insert(const Frame& frame, int sender, double at) noexcept {
   if (frame.transport == Transport::kUdp) flow.set(flow_state::kUdp);
   set_mac(flow, sender, frame.source_mac);
   set_mac(flow, 1 - sender, frame.destination_mac);
-  flow.waiting[0] = flow.waiting[1] = kNoRow;
+  flow.waiting[0] = flow.waiting[1] = PendingPool::kNone;
   flow.last = at;
   flow.live = true;
   insert_row(row);

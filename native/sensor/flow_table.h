@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "frame.h"
+#include "pending_pool.h"
 #include "row_table.h"
 
 namespace anteroom::sensor {
@@ -37,30 +38,38 @@ struct Flow {
   uint32_t bytes[2];
   /** Sequence number of the next byte wanted of each side. */
   uint32_t next[2];
-  /** First segment of each side that waits for an earlier one. */
-  uint32_t waiting[2];
+  /** First segment of each side that waits for an earlier one (pending_pool.h). */
+  uint16_t waiting[2];
   /** Bytes handed over of each side. */
   uint16_t delivered[2];
   uint32_t syn;
   uint32_t older;
   uint32_t younger;
-  /** The row is one; it was told of since it began; TypeScript has read some of it. */
-  bool live;
-  bool told;
-  bool handed;
-  /** What it speaks, as far as the stage reads it; who reads each side; of a message of the client's, what is to come. */
-  Spoken spoken;
-  ReadBy read_by[2];
+  /** Of a message of the client's, what is to come. */
   uint16_t rest;
+  /** What it speaks, as far as the stage reads it. */
+  Spoken spoken : 2;
+  /** Who reads the client's side, and the server's. */
+  ReadBy client_by : 2;
+  ReadBy server_by : 2;
+  /** The row is one; it was told of since it began; TypeScript has read some of it. */
+  bool live : 1;
+  bool told : 1;
+  bool handed : 1;
 
   bool has(uint16_t bits) const noexcept { return (state & bits) != 0; }
   bool has(uint16_t bit, int side) const noexcept { return (state & (bit << side)) != 0; }
   void set(uint16_t bit, int side = 0) noexcept { state = static_cast<uint16_t>(state | (bit << side)); }
+  ReadBy read_by(int side) const noexcept { return side == 0 ? client_by : server_by; }
+  void set_read_by(int side, ReadBy who) noexcept {
+    if (side == 0) client_by = who;
+    else server_by = who;
+  }
   uint8_t address_length() const noexcept;
 };
-static_assert(sizeof(Flow) == 112);
+static_assert(sizeof(Flow) == 104);
 /** With its two places in the index and the four bytes that TypeScript keeps of each: what an idle flow takes. */
-static_assert(sizeof(Flow) + 2 * sizeof(uint32_t) + 4 <= 128);
+static_assert(sizeof(Flow) + 2 * sizeof(uint32_t) + 4 <= 116);
 
 class FlowTable : public RowTable<Flow, FlowTable> {
  public:

@@ -8,13 +8,13 @@
 
 namespace anteroom::sensor {
 
-bool PendingPool::add(uint32_t& head, uint32_t next, uint32_t sequence, const uint8_t* bytes, uint32_t length) {
+bool PendingPool::add(uint16_t& head, uint32_t next, uint32_t sequence, const uint8_t* bytes, uint32_t length) {
   uint32_t count = 0;
   size_t waiting = 0;
-  uint32_t* place = &head;
+  uint16_t* place = &head;
   const auto early = static_cast<int32_t>(sequence - next);
   bool passed = false;
-  for (uint32_t at = head; at != kNoRow; at = segments_[at].next) {
+  for (uint16_t at = head; at != kNone; at = segments_[at].next) {
     count++;
     waiting += segments_[at].length;
     passed = passed || static_cast<int32_t>(segments_[at].sequence - next) > early;
@@ -26,18 +26,18 @@ bool PendingPool::add(uint32_t& head, uint32_t next, uint32_t sequence, const ui
   if (!copy) return false;
   std::memcpy(copy.get(), bytes, length);
   // `place` may point into the vector, which may move.
-  uint32_t before = kNoRow;
+  uint16_t before = kNone;
   if (place != &head) {
     for (before = head; &segments_[before].next != place;) before = segments_[before].next;
   }
-  uint32_t at = free_;
-  if (at != kNoRow) {
+  uint16_t at = free_;
+  if (at != kNone) {
     free_ = segments_[at].next;
   } else {
-    at = static_cast<uint32_t>(segments_.size());
+    at = static_cast<uint16_t>(segments_.size());
     segments_.emplace_back();
   }
-  uint32_t& from = before == kNoRow ? head : segments_[before].next;
+  uint16_t& from = before == kNone ? head : segments_[before].next;
   segments_[at].sequence = sequence;
   segments_[at].length = length;
   segments_[at].next = from;
@@ -48,13 +48,13 @@ bool PendingPool::add(uint32_t& head, uint32_t next, uint32_t sequence, const ui
   return true;
 }
 
-uint32_t PendingPool::take(uint32_t& head) noexcept {
-  const uint32_t at = head;
+uint16_t PendingPool::take(uint16_t& head) noexcept {
+  const uint16_t at = head;
   head = segments_[at].next;
   return at;
 }
 
-void PendingPool::release(uint32_t at) noexcept {
+void PendingPool::release(uint16_t at) noexcept {
   Segment& segment = segments_[at];
   bytes_ -= segment.length;
   segment.bytes.reset();
@@ -63,8 +63,8 @@ void PendingPool::release(uint32_t at) noexcept {
   used_--;
 }
 
-void PendingPool::clear(uint32_t& head) noexcept {
-  while (head != kNoRow) release(take(head));
+void PendingPool::clear(uint16_t& head) noexcept {
+  while (head != kNone) release(take(head));
 }
 
 }  // namespace anteroom::sensor

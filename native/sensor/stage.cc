@@ -374,7 +374,7 @@ void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part, Batch& ba
       if (frame.payload_missing > 0 && skip < length + frame.payload_missing) {
         part.pass = part.ended = true;
         part.why = End::kTruncated;
-      } else if (flow.waiting[side] != kNoRow) {
+      } else if (flow.waiting[side] != PendingPool::kNone) {
         part.pass = part.drain = true;
       }
       if (!part.ended && !part.drain && flow.delivered[side] >= kInspected) {
@@ -402,7 +402,7 @@ void Stage::tcp(Flow& flow, const Frame& frame, double at, Part& part, Batch& ba
 void Stage::drain(const Part& part, double at, Batch& batch) {
   Flow& flow = flows_[part.row];
   const int side = part.side;
-  while (flow.waiting[side] != kNoRow) {
+  while (flow.waiting[side] != PendingPool::kNone) {
     const PendingPool::Segment& first = pending_[flow.waiting[side]];
     const auto early = static_cast<int32_t>(first.sequence - flow.next[side]);
     if (early > 0) break;

@@ -58,7 +58,7 @@ Stage::Heard Stage::http(Flow& flow, Padded chunk, double at, const Part& part, 
     const uint32_t left = chunk.length - from;
     const bool read = read_http({chunk.bytes + from, left}, seed_, head);
     // `rest` is one side's.
-    const bool both = head.request && flow.read_by[1 - side] == ReadBy::kStage &&
+    const bool both = head.request && flow.read_by(1 - side) == ReadBy::kStage &&
                       !flow.has(flow_state::kEnded, 1 - side);
     if ((!read && !head.open) || both || head.telling) return Heard::kUnread;
     flow.spoken = Spoken::kHttp;
@@ -127,10 +127,10 @@ void Stage::hand_over_old_heads(double at, Batch& batch) noexcept {
 /** What is new and in order of a direction: whether it is handed over. Of what needn't be, the beginning is cut off. */
 bool Stage::listen(Flow& flow, const Frame& frame, double at, Part& part, Batch& batch) {
   const int side = part.side;
-  if (flow.read_by[side] == ReadBy::kOther) return true;
+  if (flow.read_by(side) == ReadBy::kOther) return true;
   HeadPool::Head* const head = heads_.find(part.row, side);
   const bool held = part.sender != kNoRow && sightings_[part.sender].held;
-  const bool whole = frame.payload_missing == 0 && flow.waiting[side] == kNoRow && flow.delivered[side] < kInspected;
+  const bool whole = frame.payload_missing == 0 && flow.waiting[side] == PendingPool::kNone && flow.delivered[side] < kInspected;
   const uint8_t* bytes = frame.bytes + part.chunk;
   Heard heard = Heard::kUnread;
   uint32_t needless = 0;
@@ -156,7 +156,7 @@ bool Stage::listen(Flow& flow, const Frame& frame, double at, Part& part, Batch&
     part.chunk += needless;
     part.chunk_length -= needless;
   }
-  flow.read_by[side] = heard == Heard::kUnread ? ReadBy::kOther : ReadBy::kStage;
+  flow.set_read_by(side, heard == Heard::kUnread ? ReadBy::kOther : ReadBy::kStage);
   if (heard == Heard::kLastNews) end(flow, side);
   if (heard == Heard::kEnough) {
     end(flow, side);

@@ -171,7 +171,7 @@ uint8_t Stage::flow_bits(const Flow& flow, int side) const noexcept {
 void Stage::hand_over(HeadPool::Head& head, Batch& batch) noexcept {
   Flow& flow = flows_[head.row];
   flow.handed = true;
-  flow.read_by[head.side] = ReadBy::kOther;
+  flow.set_read_by(head.side, ReadBy::kOther);
   const size_t length = Batch::kFixed + head.kept();
   uint8_t* record = batch.add(Record::kFrame, length);
   std::memcpy(record + 1, head.record + 1, 3);

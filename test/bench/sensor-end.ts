@@ -25,7 +25,7 @@ const openStage = (): ReturnType<ReturnType<typeof addon>['openStage']> =>
   addon().openStage({ flows: limits.FLOWS, sightings: limits.SIGHTINGS });
 
 /** Bytes of a flow and its places in the index (`native/sensor/flow_table.h`). */
-const IDLE_FLOW = 120;
+const IDLE_FLOW = 112;
 
 /** Reading the file isn't counted: each piece is read before the clock starts. */
 function stageAlone(file: string): object {
