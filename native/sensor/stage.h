@@ -8,7 +8,7 @@
  * Handed over are: the first frame of a card, and from an address that may be its own; claims of addresses by another
  * card than before; SYNs of a shape that is new of their sender; TCP payload in order until TypeScript says that a
  * direction is done, or kInspected bytes; datagrams and link-layer announcements that may tell something, unless the
- * same was said a while ago. All else is counted. Of flows that open, that both ends speak in, that end, and every
+ * same was said a while ago. Half a head of HTTP waits for its rest. All else is counted. Of flows that open, that both ends speak in, that end, and every
  * so often of those that brought something, there is a record without a frame.
  *
  * The client of a flow is who sent the SYN; where the start was not seen, who spoke first. A port has answered when
