@@ -28,7 +28,7 @@ import { readAnnounced, readClock } from '../platform/announced.ts';
 import { DEFAULT_MANAGEMENT } from './provision-site.ts';
 
 const RUN = '/run/anteroom';
-/** While somebody sets it up, and afterwards. */
+/** While somebody sets it up, and while it starts and afterwards. */
 const LOOK_MS = 2_000;
 const LOOK_RUNNING_MS = 5_000;
 const ASK_TIMEOUT_MS = 3_000;
@@ -208,7 +208,7 @@ async function main(): Promise<void> {
     const next = lightOf(facts);
     if (next !== light && folder !== undefined) replaceFile(join(folder, 'light'), `${next}\n`, 0o644);
     light = next;
-    await pause(facts.running ? LOOK_RUNNING_MS : LOOK_MS);
+    await pause(facts.running || facts.setup?.facts.phase === 'enrolled' ? LOOK_RUNNING_MS : LOOK_MS);
   }
 }
 

@@ -25,10 +25,11 @@ export const stopStages = [
  * them: a small nursery, an old space that is collected before it grows, one thread to help; it marks in one go, some 30 ms
  * in which the capture ring takes the load, since step by step the heap grows to twice what is alive and its pages aren't
  * given back. Control reads policies with Cedar's WebAssembly when it starts and seldom after: compiled once and quickly it
- * costs a third of the time and 30 MB less than compiled a second time for speed.
+ * costs a third of the time and 30 MB less than compiled a second time for speed; a function is validated when it is
+ * compiled, not before, since most never are.
  */
 const flags: { readonly [name in ProcessName]?: readonly string[] } = {
-  control: ['--liftoff-only'],
+  control: ['--liftoff-only', '--wasm-lazy-validation'],
   sensor: [
     '--v8-pool-size=1',
     '--max-semi-space-size=2',
