@@ -249,10 +249,10 @@ async function refusalsIn(machine: Running): Promise<void> {
 }
 
 async function running(machine: Running): Promise<void> {
-  // The stick's unit starts them after it said that all went well.
+  // The stick's unit starts them, or starts them again, after it said that all went well.
   await machine.run(
-    'for i in $(seq 90); do systemctl -q is-active anteroom-sensor.service && exit 0; sleep 2; done; exit 1',
-    300,
+    'for i in $(seq 150); do [ "$(systemctl show -P ActiveState anteroom-stick.service)" = inactive ] && ! systemctl list-jobs --no-legend | grep -qE "anteroom-(audit|control|tunnel|broker|sensor)|anteroom.target" && systemctl -q is-active anteroom-sensor.service && exit 0; sleep 2; done; exit 1',
+    500,
   );
   say(`health: ${(await machine.run('anteroom health --wait 300', 400)).trim()}`);
   for (const unit of units)

@@ -74,7 +74,7 @@ ExecStart=/bin/sh -c 'grep -q anteroom.test /proc/cmdline && w=60 || w=900; exec
     processNames.map((name) => [
       `systemd.unit-dropin.anteroom-${name}.service`,
       // A version whose process hangs is judged when this has passed.
-      '[Service]\nTimeoutStartSec=5min\nWatchdogSec=10min\n',
+      '[Service]\nTimeoutStartSec=4min\nTimeoutStopSec=2min\nWatchdogSec=10min\n',
     ]),
   ),
   'systemd.unit-dropin.anteroom-trial.timer': `[Timer]
