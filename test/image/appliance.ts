@@ -6,6 +6,7 @@
  *
  *   first    keys taken, data partition made, five processes, a user's DICOM echo through the gateway   VERSION=1
  *   second   the same disk again: state kept, an echo, what is measured on a running machine
+ *   stuck    the kernel stops and doesn't start again: the watchdog of the board does it, and nothing is lost
  *   plain    a plain Debian in the same machine, for comparison (image/tools/plain); ours in turns with it
  */
 import assert from 'node:assert/strict';
@@ -175,6 +176,25 @@ async function second(): Promise<void> {
   }
 }
 
+async function stuck(): Promise<void> {
+  const machine = await start(home);
+  try {
+    await machine.said(/@@SHELL/, BOOT);
+    await machine.run('anteroom health --wait 600', 900);
+    const before = Number(/^records\s+(\d+)/m.exec(await machine.run('anteroom audit verify', ASK))?.[1]);
+    machine.run('echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger').catch(() => undefined);
+    await machine.said(/Kernel panic|sysrq: Trigger a crash/, ASK);
+    await machine.said(/@@SHELL/, BOOT);
+    say('the kernel stood still; the watchdog started the machine again');
+    await machine.run('anteroom health --wait 600', 900);
+    const after = Number(/^records\s+(\d+)/m.exec(await machine.run('anteroom audit verify', ASK))?.[1]);
+    assert.ok(after >= before, `${before} records before, ${after} after`);
+    await machine.switchOff(900);
+  } finally {
+    await machine.cut();
+  }
+}
+
 /**
  * CPU seconds from power-on to all five processes ready, and the same for a plain Debian's multi-user.target from the
  * same firmware; in turns. The appliance is the one of `second`, its third start and later.
@@ -224,7 +244,7 @@ function sizes(): void {
   );
 }
 
-const steps: Readonly<Record<string, () => Promise<void>>> = { first, second, plain };
+const steps: Readonly<Record<string, () => Promise<void>>> = { first, second, stuck, plain };
 const asked = process.argv.slice(2);
 sizes();
 for (const [name, step] of Object.entries(steps)) {

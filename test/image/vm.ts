@@ -69,7 +69,7 @@ export function createMachine({
   const lines = [
     `console=${board.console}`,
     'systemd.import_credentials=yes',
-    'systemd.watchdog_sec=15min',
+    'systemd.watchdog_sec=5min',
     'systemd.default_timeout_start_sec=15min',
     'systemd.default_device_timeout_sec=15min',
     ...words,
