@@ -32,7 +32,8 @@ import { etherType } from './constants.ts';
 import { sayIdentity } from './device-greeting.ts';
 import type { Frame } from './frame.ts';
 import { addressOf } from './frame.ts';
-import type { Host, HostTable } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Host } from './host.ts';
 import { QuicGreetings } from './quic-greeting.ts';
 
 type Say = (field: string, value: string | undefined) => void;

@@ -27,7 +27,8 @@ import { weaknesses } from './findings/weak.ts';
 import type { Flow, Side } from './flow.ts';
 import { isPrivate, isUnicast, NO_MAC, printAddress } from './frame.ts';
 import type { Frame } from './frame.ts';
-import type { Host, HostTable } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Host } from './host.ts';
 import type { Reading } from './identify.ts';
 import { versionFields } from './identity.ts';
 

@@ -17,7 +17,8 @@ import type { DirectionEnd, Flow, FlowListener, Side } from './flow.ts';
 import { isPrivate, isUnicast } from './frame.ts';
 import { greetings } from './greetings.ts';
 import { Hl7Conversation, recognizeHl7 } from './hl7-conversation.ts';
-import type { Host, HostTable } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Host } from './host.ts';
 
 /** Is it this protocol? `more`: too few bytes to tell. */
 export type Recognition = 'yes' | 'no' | 'more';

@@ -8,7 +8,8 @@ import { HelloStream, isInitial, openInitial } from '../protocol/quic/message.ts
 import { ja4 } from '../protocol/tls/ja4.ts';
 import { NO_ROW } from './frame.ts';
 import type { Frame } from './frame.ts';
-import type { Host, HostTable } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Host } from './host.ts';
 
 const TRIES = 4;
 const FLOWS = 256;

@@ -15,7 +15,8 @@ import type { HostObservation } from '../wire/observation.ts';
 import type { Behaviour } from './behaviour.ts';
 import { limits } from './constants.ts';
 import { NO_MAC } from './frame.ts';
-import type { Host, HostTable } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Host } from './host.ts';
 
 export interface Batch {
   readonly hosts: HostObservation[];

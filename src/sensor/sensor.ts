@@ -21,7 +21,7 @@ import { limits, tcpFlag } from './constants.ts';
 import { FlowTable } from './flow.ts';
 import type { Side } from './flow.ts';
 import { Frame } from './frame.ts';
-import { HostTable } from './host.ts';
+import { HostTable } from './host-table.ts';
 import { Identifier } from './identify.ts';
 import type { Reading } from './identify.ts';
 import type { Stage } from './stage.ts';

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Frame } from './reference/frame.ts';
-import { HostTable } from '../../src/sensor/host.ts';
+import { HostTable } from '../../src/sensor/host-table.ts';
 import type { Batch } from '../../src/sensor/report.ts';
 import { Reporter } from '../../src/sensor/report.ts';
 import type { HealthItem } from '../../src/wire/health.ts';

@@ -10,7 +10,8 @@ import * as z from 'zod';
 import { decodeDhcpOffer } from '../../protocol/dhcp/offer.ts';
 import { macText, printAddress } from '../frame.ts';
 import type { Frame } from '../frame.ts';
-import type { Host, HostTable } from '../host.ts';
+import type { HostTable } from '../host-table.ts';
+import type { Host } from '../host.ts';
 import type { Findings } from './findings.ts';
 
 const CLAIMS = 4096;

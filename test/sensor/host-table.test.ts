@@ -3,7 +3,7 @@ import t from 'tap';
 import { hostObservation } from '../../src/wire/observation.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Frame } from './reference/frame.ts';
-import { HostTable } from '../../src/sensor/host.ts';
+import { HostTable } from '../../src/sensor/host-table.ts';
 import type { Host } from '../../src/sensor/host.ts';
 import * as wire from './wire-builder.ts';
 
