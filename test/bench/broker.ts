@@ -27,6 +27,7 @@ import { tunnelSessionId } from '../../src/wire/ids.ts';
 import { tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
 import { stopChild } from '../support/clinic/namespace.ts';
 import { table } from '../support/clinic/report.ts';
+import { until } from '../support/until.ts';
 
 const { values } = parseArgs({
   options: {
@@ -60,14 +61,6 @@ function run(command: string, args: readonly string[], env: Record<string, strin
   });
   children.push(child);
   return child;
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 const portOf = (path: Path, service: keyof typeof ports): number =>

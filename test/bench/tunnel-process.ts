@@ -7,7 +7,8 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCommand } from '../../src/platform/supervise/privilege.ts';
 import type { prepareGateway } from '../support/clinic/gateway.ts';
-import { type Namespace, until } from '../support/clinic/namespace.ts';
+import { type Namespace } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 
 /** Resolves when the interface is up. */
 export async function startTunnelProcess(

@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { processNames } from '../../src/wire/ids.ts';
 import { Cables, pacsPort, statusAddress } from './cables.ts';
 import { record } from './figures.ts';

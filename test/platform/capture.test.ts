@@ -4,7 +4,8 @@
  */
 import t from 'tap';
 import type { CapturedFrame, StationEvent } from './station.ts';
-import { Namespace, Station, until } from './station.ts';
+import { Namespace, Station } from './station.ts';
+import { until } from '../support/until.ts';
 
 /** One end listens and has no address at all; the other belongs to a host that talks to nobody. */
 const silent = await Namespace.make('silent');

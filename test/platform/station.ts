@@ -173,11 +173,3 @@ export const flagsOf = (events: readonly StationEvent[], peer: number): number =
     .flatMap((e) => (e.event === 'activity' ? e.batch : []))
     .filter((report) => report.peer === peer)
     .reduce((flags, report) => flags | report.flags, 0);
-
-/** Ask `probe` until it holds; for what the kernel or another process does. */
-export async function until(what: string, probe: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!(await probe())) {
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
-  }
-}

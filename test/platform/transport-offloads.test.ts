@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
 import type { HandshakeDatagram } from '../../src/platform/addon.ts';
-import { until, type Namespace, type Station } from './station.ts';
+import { type Namespace, type Station } from './station.ts';
+import { until } from '../support/until.ts';
 import { bytes, options, pairOfNamespaces, PEER, PORT, prefix, setKeys, station } from './transports.ts';
 
 const names = ['tunTcp', 'tunUdp', 'tunJoin', 'udpSend', 'udpReceive', 'chacha'];

@@ -3,7 +3,7 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import t from 'tap';
-import { until } from './station.ts';
+import { until } from '../support/until.ts';
 import {
   bytes,
   key,

@@ -4,7 +4,8 @@
  */
 import t from 'tap';
 import { activity } from '../../src/platform/addon.ts';
-import { flagsOf, until } from './station.ts';
+import { flagsOf } from './station.ts';
+import { until } from '../support/until.ts';
 import { bytes, options, pairOfNamespaces, PEER, PORT, prefix, setKeys, station } from './transports.ts';
 
 void t.test('two transports carry traffic for each other', async (t) => {

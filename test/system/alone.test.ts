@@ -12,7 +12,7 @@ import { startClinic } from '../support/clinic/clinic.ts';
 import { virtual } from '../support/clinic/gateway.ts';
 import { exchange, order, query } from '../support/clinic/hl7.ts';
 import { dicom, words } from '../support/clinic/job.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { addresses, userAddress, userNames } from '../support/clinic/network.ts';
 
 const clinic = await startClinic();

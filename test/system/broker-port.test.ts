@@ -8,7 +8,8 @@ import { dirname } from 'node:path';
 import t from 'tap';
 import { setprivArguments } from '../../src/platform/supervise/privilege.ts';
 import { Station } from '../broker/station.ts';
-import { Namespace, stopChild, until } from '../support/clinic/namespace.ts';
+import { Namespace, stopChild } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 
 const BROKER_UID = 973;
 const VIRTUAL = { address: '100.96.128.10', port: 104 };

@@ -7,7 +7,7 @@ import t from 'tap';
 import { startClinic } from '../support/clinic/clinic.ts';
 import { people, statusPort } from '../support/clinic/gateway.ts';
 import { doJob } from '../support/clinic/job.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { addresses, devicePlan } from '../support/clinic/network.ts';
 import { decisionsOf } from '../support/clinic/report.ts';
 

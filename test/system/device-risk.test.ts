@@ -7,7 +7,7 @@ import type { AgentConnection } from '../support/clinic/agent.ts';
 import { startClinic } from '../support/clinic/clinic.ts';
 import { virtual } from '../support/clinic/gateway.ts';
 import { order, query } from '../support/clinic/hl7.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { addresses } from '../support/clinic/network.ts';
 import { FrameReader, frame } from '../support/pump/message.ts';
 import type { Message } from '../support/pump/message.ts';

@@ -9,7 +9,7 @@ import { startClinic } from '../support/clinic/clinic.ts';
 import { people, statusPort, tunnelAddress, virtual } from '../support/clinic/gateway.ts';
 import { dicom, words } from '../support/clinic/job.ts';
 import type { Namespace } from '../support/clinic/namespace.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { addresses, devicePlan } from '../support/clinic/network.ts';
 
 const clinic = await startClinic();

@@ -13,7 +13,7 @@ import { writeCtSeries } from '../support/clinic/ct-series.ts';
 import { people, virtual } from '../support/clinic/gateway.ts';
 import { order, query } from '../support/clinic/hl7.ts';
 import { dicom } from '../support/clinic/job.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { FrameReader, frame } from '../support/pump/message.ts';
 import type { Message } from '../support/pump/message.ts';
 

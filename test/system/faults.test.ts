@@ -14,7 +14,7 @@ import { startClinic } from '../support/clinic/clinic.ts';
 import { tunnelPort, virtual } from '../support/clinic/gateway.ts';
 import { exchange, query } from '../support/clinic/hl7.ts';
 import { dicom, words } from '../support/clinic/job.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import { addresses, devicePlan } from '../support/clinic/network.ts';
 import { FrameReader, frame } from '../support/pump/message.ts';
 

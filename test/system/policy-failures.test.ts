@@ -25,7 +25,7 @@ import { writeCtSeries } from '../support/clinic/ct-series.ts';
 import { people, tunnelAddress, virtual } from '../support/clinic/gateway.ts';
 import { exchange, order, query } from '../support/clinic/hl7.ts';
 import { dicom } from '../support/clinic/job.ts';
-import { until } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 
 const DEVICE_PORT = 7_000;
 const TCP_PORT = 9_100;

@@ -3,7 +3,8 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { launch, until } from '../support/clinic/namespace.ts';
+import { launch } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../support/clinic/run.ts', import.meta.url));
 const summaryFile = fileURLToPath(new URL('../../build/run/summary.json', import.meta.url));

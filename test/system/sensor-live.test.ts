@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { clearStale, removeAll, takeLease } from '../support/clinic/lease.ts';
-import { Namespace, stopChild, until } from '../support/clinic/namespace.ts';
+import { Namespace, stopChild } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 import type { Told } from '../support/clinic/sensor-watch.ts';
 
 const DEADLINE = 40_000;

@@ -24,7 +24,8 @@ import type { HostObservation } from '../../src/wire/observation.ts';
 import { planted } from '../sensor/mllp-peer.ts';
 import { writeCtSeries } from '../support/clinic/ct-series.ts';
 import { clearStale, removeAll, takeLease } from '../support/clinic/lease.ts';
-import { Namespace, stopChild, until } from '../support/clinic/namespace.ts';
+import { Namespace, stopChild } from '../support/clinic/namespace.ts';
+import { until } from '../support/until.ts';
 
 const DEADLINE = 60_000;
 const modality = { mac: '08:00:06:21:25:41', ip: '10.80.0.21' };

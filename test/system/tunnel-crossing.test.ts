@@ -7,7 +7,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import type { KexPolicy } from '../../src/wire/action.ts';
 import { ThreeWay, run } from '../tunnel/gateways.ts';
-import { until } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 
 t.setTimeout(120_000);
 
@@ -45,7 +45,7 @@ async function crossing(t: Test, kex: KexPolicy): Promise<void> {
   try {
     let ready = false;
     box.stdout.on('data', () => (ready = true));
-    await until('the relay is there', 10, () => ready);
+    await until('the relay is there', () => ready);
     await a.prepare('100.96.0.1', [
       { id: 'b', key: b.keys.public, address: '100.96.0.2', kex, endpoint: '127.0.0.1', port: 7001 },
     ]);

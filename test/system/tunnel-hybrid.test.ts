@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ThreeWay, makeKeys, root, run, spawnIn } from '../tunnel/gateways.ts';
 import type { PeerOf } from '../tunnel/gateways.ts';
-import { until } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 
 t.jobs = 1;
 
@@ -47,7 +47,7 @@ async function echo(client: string, server: string, address: string, bytes: numb
   try {
     let ready = false;
     service.stdout.on('data', () => (ready = true));
-    await until('the echo service listens', 10, () => ready);
+    await until('the echo service listens', () => ready);
     await spawnIn(client, process.execPath, [
       '-e',
       `const data = require('crypto').randomBytes(${bytes}); const got = [];
@@ -95,10 +95,9 @@ for (const [psk, outside, seen] of [
       await echo(nsC, nsA, '100.96.0.1', 500_000);
       const atA = await until(
         'records',
-        10,
         () => a.only('tunnel.session').length >= 2 && a.only('tunnel.session'),
       );
-      const atB = await until('a record', 10, () => b.only('tunnel.session'));
+      const atB = await until('a record', () => b.only('tunnel.session'));
       const hybridAtA = atA.filter((e) => e.body.peer === 'b');
       t.equal(hybridAtA.length, 1, 'one session served all of it');
       t.equal(atB.length, 1);
@@ -119,7 +118,6 @@ for (const [psk, outside, seen] of [
       t.match(await ping(nsB, '100.96.0.1'), ' 0% packet loss', 'killed and back');
       const again = await until(
         'the next session',
-        10,
         () => a.only('tunnel.session').filter((e) => e.body.peer === 'b')[1],
       );
       t.match(again.body, { kex: 'hybrid', rekeyOf: hybridAtA[0]?.body.tunnelSession });
@@ -138,7 +136,7 @@ void t.test('a stock peer that has to be hybrid: no session either way, and a re
     await a.start();
     await network.startStock({ others: [probe.public] });
     const pinging = ping(nsC, '100.96.0.1', 3).catch((e: unknown) => String(e));
-    const refused = await until('a refusal', 10, () => a.only('tunnel.refused')[0]);
+    const refused = await until('a refusal', () => a.only('tunnel.refused')[0]);
     t.match(refused.body, { reason: 'kex_downgrade_refused', peer: 'c', publicKey: network.stock.public });
     const ours = ping(nsA, '100.96.0.3', 3).catch((e: unknown) => String(e));
     t.match(await pinging, 'Command failed', 'nothing came through');
@@ -235,7 +233,7 @@ void t.test(
       await a.end('SIGKILL');
       await a.start();
       t.equal((await send(first.message)).answer, 'none');
-      const refused = await until('a record', 10, () => a.only('tunnel.refused')[0]);
+      const refused = await until('a record', () => a.only('tunnel.refused')[0]);
       t.match(refused.body, { reason: 'replayed initiation', peer: 'probe' });
       t.equal((await send()).answer, '6', 'a new one is accepted');
 
@@ -247,7 +245,6 @@ void t.test(
       await t.rejects(cli('peers', 'reset-clock', 'nobody'), { code: 66 });
       const actions = await until(
         'on record',
-        10,
         () => a.only('operator.action').length === 2 && a.only('operator.action'),
       );
       t.match(actions[0]?.body, {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { newestBuild, use } from '../support/peers/wireguard-go.ts';
 import { ThreeWay, run, spawnIn } from '../tunnel/gateways.ts';
-import { until } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 
 t.jobs = 1;
 const program = newestBuild();
@@ -44,9 +44,7 @@ async function tcp(from: string, to: string, address: string): Promise<void> {
   const served = spawnIn(to, process.execPath, echo('serve', address));
   // Both are awaited: a service that fails ends the test as well.
   const called = (async () => {
-    await until('the service listens', 10, async () =>
-      (await spawnIn(to, 'ss', ['-Hltn'])).includes(':7777'),
-    );
+    await until('the service listens', async () => (await spawnIn(to, 'ss', ['-Hltn'])).includes(':7777'));
     await spawnIn(from, process.execPath, echo('call', address));
   })();
   await Promise.all([served, called]);
@@ -92,13 +90,13 @@ for (const weInitiate of [false, true])
             '-q',
             '-c3',
             '-i0.1',
-            '-w9',
+            '-W60',
             to,
           ]);
           t.match(stdout, '3 received');
           await tcp(names[0], names[2], '100.96.0.3');
           await tcp(names[2], names[0], '100.96.0.1');
-          const session = await until('the session is on record', 5, () => a.only('tunnel.session')[0]);
+          const session = await until('the session is on record', () => a.only('tunnel.session')[0]);
           t.match(session.body, {
             role: weInitiate ? 'initiator' : 'responder',
             kex: psk ? 'classical+psk' : 'classical',

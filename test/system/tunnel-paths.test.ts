@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import t from 'tap';
 import { newestBuild, use } from '../support/peers/wireguard-go.ts';
 import { ThreeWay, run, spawnIn } from '../tunnel/gateways.ts';
-import { until } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 
 t.jobs = 1;
 t.setTimeout(180_000);
@@ -98,11 +98,11 @@ for (const mover of ['the stock peer', 'our end'] as const) {
       const moved = weMove ? '198.51.100.11' : '198.51.100.13';
       const served = spawnIn(to, process.execPath, script('serve', address));
       const sending = (async () => {
-        await until('the service listens', 10, async () =>
+        await until('the service listens', async () =>
           (await spawnIn(to, 'ss', ['-Hltn'])).includes(':7777'),
         );
         const sent = spawnIn(from, process.execPath, script('call', address));
-        await until('data flows', 10, async () => {
+        await until('data flows', async () => {
           const { receivedBytes, sentBytes } = await a.peer('far');
           return receivedBytes + sentBytes > 3_000_000;
         });
@@ -110,7 +110,7 @@ for (const mover of ['the stock peer', 'our end'] as const) {
         await run('ip', ['-n', from, 'address', 'add', `${moved}/32`, 'dev', device]);
         await run('ip', ['-n', from, 'address', 'del', old, 'dev', device]);
         await run('ip', ['-n', from, 'route', 'add', '198.51.100.0/24', 'dev', device, 'src', moved]);
-        await until('the far end has followed', 15, async () =>
+        await until('the far end has followed', async () =>
           weMove
             ? (await network.wg('show', network.device, 'endpoints')).includes(`${moved}:51820`)
             : (await a.peer('far')).endpoint?.address === moved,
@@ -288,7 +288,7 @@ for (const inside of ['the stock peer', 'our end'] as const) {
         const keepalive = async (seconds: number): Promise<string> =>
           await network.wg('set', device, 'peer', a.keys.public, 'persistent-keepalive', String(seconds));
         if (!weAreInside) await keepalive(1);
-        await until('a session', 10, () => a.only('tunnel.session')[0]);
+        await until('a session', () => a.only('tunnel.session')[0]);
 
         // Five keepalives of a second: more than the router remembers.
         // The stock peer counts them: what it has received, or sent.
@@ -296,7 +296,7 @@ for (const inside of ['the stock peer', 'our end'] as const) {
           Number((await network.wg('show', device, 'transfer')).trim().split('\t')[weAreInside ? 1 : 2]);
         const idle = await heard();
         const began = performance.now();
-        await until('five keepalives', 15, async () => (await heard()) >= idle + 5 * 32);
+        await until('five keepalives', async () => (await heard()) >= idle + 5 * 32);
         t.ok(performance.now() - began > 3000, 'it was silent for longer than the router remembers');
         t.equal(
           await ping(open, weAreInside ? '100.96.0.1' : '100.96.0.3', 3),
@@ -308,7 +308,7 @@ for (const inside of ['the stock peer', 'our end'] as const) {
         // That it was the keepalives: without them the way closes, until the inner end speaks.
         await keepalive(0);
         const silent = performance.now();
-        await until('a silence longer than that', 10, () => performance.now() - silent > 3000);
+        await until('a silence longer than that', () => performance.now() - silent > 3000);
         const old = (await a.peer('far')).endpoint;
         t.equal(await ping(open, '100.96.0.3', 2, '-W', '1'), 0, 'the inner end is not reached');
         t.equal(await ping(hidden, '100.96.0.1', 3), 3, 'it speaks');

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { newestBuild } from '../support/peers/wireguard-go.ts';
 import { ThreeWay, run } from '../tunnel/gateways.ts';
-import { until } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 
 const SECONDS = 130;
 /** More than ten rekeys in the time that the others take. */
@@ -92,7 +92,7 @@ async function pings(each: Case, network: ThreeWay): Promise<{ said: string; ses
   const { stdout } = await run('ip', ['netns', 'exec', from, 'ping', ...args], {
     timeout: (SECONDS + 30) * 1000,
   });
-  await until('two sessions', 5, () => a.only('tunnel.session').length >= 2);
+  await until('two sessions', () => a.only('tunnel.session').length >= 2);
   return { said: stdout, sessions: a.only('tunnel.session').map((e) => e.body) };
 }
 

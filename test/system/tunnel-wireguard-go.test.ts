@@ -5,7 +5,8 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import type { AuditEvent } from '../../src/wire/audit-event.ts';
-import { World, until } from '../tunnel/world.ts';
+import { World } from '../tunnel/world.ts';
+import { until } from '../support/until.ts';
 import type { WorldOptions } from '../tunnel/world.ts';
 
 t.jobs = 1;
@@ -32,7 +33,7 @@ for (const weInitiate of [false, true]) {
         await world.echo(weInitiate ? 'to stock' : 'to ours', 300_000);
         await world.echo(weInitiate ? 'to ours' : 'to stock', 300_000);
         t.ok((await world.latestHandshake()) > 0, 'wg shows the handshake');
-        const event = await until('the session is on record', 5, () => only(world, 'tunnel.session')[0]);
+        const event = await until('the session is on record', () => only(world, 'tunnel.session')[0]);
         t.match(event.body, {
           peer: 'stock',
           role: weInitiate ? 'initiator' : 'responder',
@@ -41,7 +42,7 @@ for (const weInitiate of [false, true]) {
         });
         t.equal(only(world, 'tunnel.session').length, 1, 'one session served all of it');
         t.equal(world.sessions[0]?.tunnelSession, event.body.tunnelSession, 'control was told');
-        const status = await until('the counters', 5, async () => {
+        const status = await until('the counters', async () => {
           const answer = await world.client.call('tunnel.status', {});
           return (answer.peers[0]?.receivedBytes ?? 0) > 300_000 && answer;
         });
@@ -77,7 +78,7 @@ void t.test('ICMP both ways', async (t) => {
 
 void t.test('pre-shared keys that differ: no session, and a record of why', async (t) => {
   await inWorld({ psk: true, wrongPsk: true, weInitiate: true, persistentKeepalive: 25 }, async (world) => {
-    const refused = await until('a refusal', 10, () => only(world, 'tunnel.refused')[0]);
+    const refused = await until('a refusal', () => only(world, 'tunnel.refused')[0]);
     t.match(refused.body, { reason: 'response not authentic', peer: 'stock', count: 1 });
     t.equal(only(world, 'tunnel.session').length, 0);
     t.equal((await world.client.call('tunnel.status', {})).peers[0]?.session, undefined);
@@ -87,15 +88,15 @@ void t.test('pre-shared keys that differ: no session, and a record of why', asyn
 void t.test('the far end handshakes again: a rekey, and the connection goes on', async (t) => {
   await inWorld({}, async (world) => {
     await world.echo('to ours', 10_000);
-    const first = await until('a session', 5, () => only(world, 'tunnel.session')[0]);
+    const first = await until('a session', () => only(world, 'tunnel.session')[0]);
     const echo = world.echo('to ours', 40_000_000, 60);
-    await until('traffic flows', 20, async () => {
+    await until('traffic flows', async () => {
       const { peers } = await world.client.call('tunnel.status', {});
       return (peers[0]?.receivedBytes ?? 0) > 1_000_000;
     });
     await world.wg('set', world.device, 'peer', world.ourPublicKey, 'remove');
     await world.addStockPeer();
-    const second = await until('a second session', 20, () => only(world, 'tunnel.session')[1]);
+    const second = await until('a second session', () => only(world, 'tunnel.session')[1]);
     t.equal(second.body.rekeyOf, first.body.tunnelSession);
     t.not(second.body.tunnelSession, first.body.tunnelSession);
     await echo;
@@ -106,14 +107,14 @@ void t.test('the far end handshakes again: a rekey, and the connection goes on',
 void t.test('a new pre-shared key: the session stays, the next handshake uses it', async (t) => {
   await inWorld({ psk: true }, async (world) => {
     await world.echo('to ours', 10_000);
-    const first = await until('a session', 5, () => only(world, 'tunnel.session')[0]);
+    const first = await until('a session', () => only(world, 'tunnel.session')[0]);
     const echo = world.echo('to ours', 40_000_000, 60);
     const received = async (): Promise<number> =>
       (await world.client.call('tunnel.status', {})).peers[0]?.receivedBytes ?? 0;
-    await until('traffic flows', 20, async () => (await received()) > 1_000_000);
+    await until('traffic flows', async () => (await received()) > 1_000_000);
     copyFileSync(world.path('other-psk.key'), world.path('psk.key'));
     process.kill(world.tunnelPid, 'SIGHUP');
-    const action = await until('it is on record', 5, () => only(world, 'operator.action')[0]);
+    const action = await until('it is on record', () => only(world, 'operator.action')[0]);
     t.match(action.body, {
       operator: 'SIGHUP',
       verb: 'peer.preshared-key',
@@ -121,17 +122,17 @@ void t.test('a new pre-shared key: the session stays, the next handshake uses it
       outcome: 'done',
     });
     const before = await received();
-    await until('traffic goes on in the old session', 20, async () => (await received()) > before + 100_000);
+    await until('traffic goes on in the old session', async () => (await received()) > before + 100_000);
     t.equal(only(world, 'tunnel.session').length, 1);
     await world.wg('set', world.device, 'peer', world.ourPublicKey, 'remove');
     await world.addStockPeer();
-    const second = await until('a session with the new key', 20, () => only(world, 'tunnel.session')[1]);
+    const second = await until('a session with the new key', () => only(world, 'tunnel.session')[1]);
     t.match(second.body, { rekeyOf: first.body.tunnelSession, kex: 'classical+psk' });
     await echo;
     t.pass('every byte came back');
     writeFileSync(world.path('psk.key'), 'nonsense', { mode: 0o600 });
     process.kill(world.tunnelPid, 'SIGHUP');
-    const refused = await until('a refusal on record', 5, () => only(world, 'operator.action')[1]);
+    const refused = await until('a refusal on record', () => only(world, 'operator.action')[1]);
     t.match(refused.body, { outcome: 'refused' });
     await world.echo('to ours', 10_000);
   });
@@ -140,7 +141,7 @@ void t.test('a new pre-shared key: the session stays, the next handshake uses it
 void t.test('our process is killed: with a hint the session is back in about a second', async (t) => {
   await inWorld({}, async (world) => {
     await world.echo('to ours', 10_000);
-    await until('a session', 5, () => world.sessions[0]);
+    await until('a session', () => world.sessions[0]);
     await world.killTunnel();
     await world.startTunnel();
     const began = performance.now();
@@ -148,7 +149,7 @@ void t.test('our process is killed: with a hint the session is back in about a s
       peer: 'stock',
       endpoint: { address: '192.0.2.2', port: 51820 },
     });
-    await until('a session', 5, () => world.sessions[1]);
+    await until('a session', () => world.sessions[1]);
     t.comment(`session back ${Math.round(performance.now() - began)} ms after the hint`);
     t.equal(world.sessions[1]?.role, 'initiator');
     await world.echo('to ours', 10_000);
@@ -157,11 +158,11 @@ void t.test('our process is killed: with a hint the session is back in about a s
 
 void t.test('the far end is killed: traffic of ours finds it again', async (t) => {
   await inWorld({ weInitiate: true, persistentKeepalive: 1 }, async (world) => {
-    await until('a session', 10, () => world.sessions[0]);
+    await until('a session', () => world.sessions[0]);
     await world.killStock();
     await world.startStock();
     const again = world.echo('to stock', 10_000, 40);
-    await until('a new session', 40, () => world.sessions[1]);
+    await until('a new session', () => world.sessions[1]);
     await again;
     t.pass('and data flows');
   });
@@ -170,7 +171,7 @@ void t.test('the far end is killed: traffic of ours finds it again', async (t) =
 void t.test('a storm of bad datagrams beside a live session', async (t) => {
   await inWorld({}, async (world) => {
     await world.echo('to ours', 10_000);
-    const before = await until('a session', 5, () => world.sessions[0]);
+    const before = await until('a session', () => world.sessions[0]);
     const storm = world.script(
       world.stock,
       `import dgram from 'node:dgram';
@@ -200,7 +201,7 @@ void t.test('a storm of bad datagrams beside a live session', async (t) => {
 void t.test('a flood of handshakes that know our key: cookies go out, the session stays', async (t) => {
   await inWorld({}, async (world) => {
     await world.echo('to ours', 10_000);
-    const before = await until('a session', 5, () => world.sessions[0]);
+    const before = await until('a session', () => world.sessions[0]);
     const source = new URL('../../src/', import.meta.url).href;
     const flood = world.script(
       world.stock,
@@ -221,14 +222,14 @@ void t.test('a flood of handshakes that know our key: cookies go out, the sessio
        setTimeout(() => { console.log('cookies ' + (cookies > 0)); s.close(); }, 500);`,
       60,
     );
-    const health = await until('the load is seen', 30, async () => {
+    const health = await until('the load is seen', async () => {
       const status = await world.client.call('tunnel.status', {});
       return status.health.find((h) => h.item === 'tunnel.load' && h.level === 'warning');
     });
     t.match(health.text, 'Live sessions are not affected');
     await world.echo('to ours', 1_000_000, 60);
     t.match(await flood, 'cookies true');
-    await until('the load is over', 30, async () => {
+    await until('the load is over', async () => {
       const status = await world.client.call('tunnel.status', {});
       return status.health.every((h) => h.level === 'ok');
     });
@@ -241,12 +242,12 @@ void t.test('a flood of handshakes that know our key: cookies go out, the sessio
 
 void t.test('the audit log is away: traffic goes on, and the records arrive later', async (t) => {
   await inWorld({}, async (world) => {
-    await until('the start is on record', 5, () => only(world, 'process.start')[0]);
+    await until('the start is on record', () => only(world, 'process.start')[0]);
     world.auditing = false;
     await world.echo('to ours', 100_000);
     t.ok(world.sessions[0], 'the session is there');
     t.equal(only(world, 'tunnel.session').length, 0);
     world.auditing = true;
-    await until('the record', 10, () => only(world, 'tunnel.session')[0]);
+    await until('the record', () => only(world, 'tunnel.session')[0]);
   });
 });

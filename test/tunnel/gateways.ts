@@ -21,7 +21,7 @@ import type { AuditEvent } from '../../src/wire/audit-event.ts';
 import { configSchema } from '../../src/wire/config.ts';
 import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
 import type { PeerStatus } from '../../src/wire/messages.ts';
-import { until } from './world.ts';
+import { until } from '../support/until.ts';
 
 export const run = promisify(execFile);
 export const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -158,7 +158,7 @@ export class Gateway {
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    await until('our tunnel listens', 20, () => {
+    await until('our tunnel listens', () => {
       if (child.exitCode !== null) throw new Error(`our tunnel ended: ${this.log}`);
       return this.log.includes('"listening"');
     });
@@ -285,7 +285,7 @@ export class ThreeWay {
       env: { ...process.env, WG_PROCESS_FOREGROUND: '1', LOG_LEVEL: 'error' },
       stdio: 'ignore',
     });
-    await until('wireguard-go answers', 10, () => existsSync(`/var/run/wireguard/${this.device}.sock`));
+    await until('wireguard-go answers', () => existsSync(`/var/run/wireguard/${this.device}.sock`));
     const file = join(this.folder, 'stock.key');
     writeFileSync(file, this.stock.secret.toString('base64'), { mode: 0o600 });
     await this.wg('set', this.device, 'listen-port', '51820', 'private-key', file);

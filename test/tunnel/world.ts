@@ -9,7 +9,6 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connect } from '../../src/ipc/client.ts';
@@ -22,25 +21,10 @@ import { configSchema } from '../../src/wire/config.ts';
 import { Fault } from '../../src/wire/errors.ts';
 import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
 import type { TunnelSession } from '../../src/wire/messages.ts';
+import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const POLL_MS = 20;
-
-/** Wait for a condition, never for a time. */
-export async function until<T>(
-  what: string,
-  seconds: number,
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
-    await delay(POLL_MS);
-  }
-}
 
 export interface WorldOptions {
   readonly psk?: boolean;
@@ -233,7 +217,7 @@ export class World {
     this.log = '';
     child.stdout?.on('data', hear);
     child.stderr?.on('data', hear);
-    await until('our tunnel listens', 20, () => {
+    await until('our tunnel listens', () => {
       if (child.exitCode !== null) throw new Error(`our tunnel ended: ${this.log}`);
       return ready;
     });
@@ -278,7 +262,7 @@ export class World {
       LOG_LEVEL: 'error',
     });
     this.#wireguard = child;
-    await until('wireguard-go answers', 10, () => existsSync(`/var/run/wireguard/${this.device}.sock`));
+    await until('wireguard-go answers', () => existsSync(`/var/run/wireguard/${this.device}.sock`));
     await this.wg('set', this.device, 'listen-port', '51820', 'private-key', this.path('stock.key'));
     await this.addStockPeer();
     await run('ip', ['-n', this.stock, 'address', 'add', '100.96.0.2/17', 'dev', this.device]);
@@ -288,7 +272,7 @@ export class World {
   async killStock(): Promise<void> {
     await this.#end(this.#wireguard, 'SIGKILL');
     rmSync(`/var/run/wireguard/${this.device}.sock`, { force: true });
-    await until('the interface is gone', 10, async () => {
+    await until('the interface is gone', async () => {
       const { stdout } = await run('ip', ['-n', this.stock, '-br', 'link']);
       return !stdout.includes(this.device);
     });
@@ -353,7 +337,7 @@ export class World {
       let out = '';
       server.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
       server.stderr?.on('data', (chunk: Buffer) => (out += chunk.toString()));
-      await until('the echo service listens', 10, () => {
+      await until('the echo service listens', () => {
         if (server.exitCode !== null) throw new Error(`no echo service: ${out}`);
         return out.includes('ready');
       });

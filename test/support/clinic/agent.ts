@@ -3,7 +3,8 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from './namespace.ts';
-import { stopChild, until } from './namespace.ts';
+import { stopChild } from './namespace.ts';
+import { until } from '../until.ts';
 
 interface Report {
   readonly event: 'open' | 'data' | 'end' | 'close' | 'error' | 'listening';

@@ -14,7 +14,7 @@ import { Gateway, overlayPrefix, people, prepareGateway, tunnelPort } from './ga
 import type { ConfigInput } from './gateway.ts';
 import { clearStale, removeAll, takeLease } from './lease.ts';
 import type { Lease } from './lease.ts';
-import { until } from './namespace.ts';
+import { until } from '../until.ts';
 import type { Namespace } from './namespace.ts';
 import { addresses, buildNetwork, userNames } from './network.ts';
 import type { Network, UserName } from './network.ts';

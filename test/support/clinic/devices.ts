@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Lease } from './lease.ts';
 import type { Namespace } from './namespace.ts';
-import { stopChild, until } from './namespace.ts';
+import { stopChild } from './namespace.ts';
+import { until } from '../until.ts';
 import type { Network } from './network.ts';
 import { addresses, devicePlan } from './network.ts';
 

@@ -26,7 +26,8 @@ import { makeKeyPair, makePresharedKey } from './keys.ts';
 import type { KeyPair } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { Outcome } from './namespace.ts';
-import { launch, until } from './namespace.ts';
+import { launch } from './namespace.ts';
+import { until } from '../until.ts';
 import { addresses, devicePlan, userNames } from './network.ts';
 import type { Network, UserName } from './network.ts';
 

@@ -5,7 +5,7 @@
 import { FrameReader, Message, frame, header } from '../pump/message.ts';
 import { PROFILE_PIV } from '../pump/infusion.ts';
 import type { Agent } from './agent.ts';
-import { until } from './namespace.ts';
+import { until } from '../until.ts';
 
 let counter = 0;
 const control = (): string => `CLN${process.pid}-${(counter += 1)}`;

@@ -100,24 +100,6 @@ export class Namespace {
   }
 }
 
-/** A machine may stand still for many seconds (a disk that is slow to flush): patience measures nothing. */
-const PATIENCE_MS = 60_000;
-
-/** Wait until `condition` gives something other than undefined or false; an error naming `what` after the deadline. */
-export async function until<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  deadlineMs = PATIENCE_MS,
-): Promise<Exclude<T, false | undefined>> {
-  const end = performance.now() + deadlineMs;
-  for (;;) {
-    const value = await condition();
-    if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
-    if (performance.now() > end) throw new Error(`${what}: not within ${deadlineMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 40));
-  }
-}
-
 /** Ask a program to end, and make it. */
 export async function stopChild(child: ChildProcess, limitMs = 3_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

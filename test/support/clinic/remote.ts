@@ -7,7 +7,8 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Lease } from './lease.ts';
 import type { Namespace } from './namespace.ts';
-import { stopChild, until } from './namespace.ts';
+import { stopChild } from './namespace.ts';
+import { until } from '../until.ts';
 
 export interface RemoteOptions {
   readonly name: string;

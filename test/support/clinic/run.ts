@@ -13,7 +13,7 @@ import type { Clinic } from './clinic.ts';
 import { statusPort } from './gateway.ts';
 import { doJob } from './job.ts';
 import type { Step } from './job.ts';
-import { until } from './namespace.ts';
+import { until } from '../until.ts';
 import { addresses } from './network.ts';
 import { decisionTable, decisionsOf, deviceTable, peerTable, sessionTable, table } from './report.ts';
 import { forwardStatus } from './status-forward.ts';

@@ -9,7 +9,8 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Lease } from './lease.ts';
 import type { Namespace } from './namespace.ts';
-import { stopChild, until } from './namespace.ts';
+import { stopChild } from './namespace.ts';
+import { until } from '../until.ts';
 import { existsSync } from 'node:fs';
 
 const relay = `
