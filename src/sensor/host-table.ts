@@ -16,14 +16,14 @@
 import { initialHopLimits, limits } from './constants.ts';
 import type { Frame } from './frame.ts';
 import { isHostAddress, isPrivate, isUnicast, isUnicastMac, NO_MAC } from './frame.ts';
+import { HostQueue } from './host-queue.ts';
 import { Host, Shared } from './host.ts';
+import type { HostKey } from './host.ts';
 import { sanitize } from './text.ts';
 import type { VendorOf } from './vendor.ts';
 
-/** How old `last` may be before a row moves to the young end of the table: spares a map write a packet. */
+/** How old `last` may be before a row moves to the young end of its queue. */
 const TOUCH_MS = 1_000;
-
-type Key = number | string;
 
 /** Hosts that are found without a look into the maps; a power of two. */
 const LATELY = 1024;
@@ -42,9 +42,10 @@ export interface HostTableOptions {
 }
 
 export class HostTable {
-  /** Rows by key, least recently seen first: those known by nothing but addresses, and the others. */
-  readonly #plain = new Map<Key, Host>();
-  readonly #known = new Map<Key, Host>();
+  readonly #rows = new Map<HostKey, Host>();
+  /** The same, those known by nothing but addresses, and the others. */
+  readonly #plain = new HostQueue();
+  readonly #known = new HostQueue();
   /** Whose an address is. An entry here has one in that host's `addresses`, so the bound is theirs. */
   readonly #owners = new Map<string, Host>();
   readonly #shared: Shared;
@@ -69,19 +70,15 @@ export class HostTable {
   }
 
   get size(): number {
-    return this.#plain.size + this.#known.size;
+    return this.#rows.size;
   }
 
   /** The gateway's own cards may change; rows of them go. */
   setOwn(macs: ReadonlySet<number>): void {
     this.#own = macs;
     for (const mac of macs) {
-      for (const rows of [this.#plain, this.#known]) {
-        const host = rows.get(mac);
-        if (host === undefined) continue;
-        rows.delete(mac);
-        this.#disown(host);
-      }
+      const host = this.#rows.get(mac);
+      if (host !== undefined) this.#remove(host);
     }
   }
 
@@ -91,8 +88,7 @@ export class HostTable {
   }
 
   each(visit: (host: Host) => void): void {
-    this.#known.forEach(visit);
-    this.#plain.forEach(visit);
+    for (const host of this.all()) visit(host);
   }
 
   /** Those that were heard, or of which more is known, since this was last asked; rows that went meanwhile aren't told. */
@@ -124,8 +120,8 @@ export class HostTable {
   }
 
   *all(): Generator<Host> {
-    yield* this.#known.values();
-    yield* this.#plain.values();
+    yield* this.#known.all();
+    yield* this.#plain.all();
   }
 
   /** Note the sender of a decoded frame. */
@@ -169,8 +165,8 @@ export class HostTable {
     this.#stir(host);
   }
 
-  #at(key: Key): Host | undefined {
-    return this.#known.get(key) ?? this.#plain.get(key);
+  #at(key: HostKey): Host | undefined {
+    return this.#rows.get(key);
   }
 
   /** The card was answered. */
@@ -211,23 +207,20 @@ export class HostTable {
     return isHostAddress(frame.source) ? this.#row(frame.source, NO_MAC, at) : undefined;
   }
 
-  #row(key: Key, mac: number, at: number): Host | undefined {
+  #row(key: HostKey, mac: number, at: number): Host | undefined {
     let host = mac === NO_MAC ? this.#at(key) : this.#ofCard(mac);
     if (host === undefined) {
       if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
-      host = new Host(mac, this.#vendorOf(mac), at, this.#shared);
+      host = new Host(mac, this.#vendorOf(mac), at, this.#shared, key);
       this.created++;
       if (this.size >= this.#capacity) this.#makeRoom();
-      this.#plain.set(key, host);
+      this.#rows.set(key, host);
+      this.#plain.add(host);
       if (this.#newest.length < this.#capacity) this.#newest.push(host);
       this.#stir(host);
       return host;
     }
-    if (at - host.last > TOUCH_MS) {
-      const rows = host.known ? this.#known : this.#plain;
-      rows.delete(key);
-      rows.set(key, host);
-    }
+    if (at - host.last > TOUCH_MS) this.#queueOf(host).touch(host);
     if (at > host.last) host.last = at;
     if (!host.stirred) this.#stir(host);
     return host;
@@ -243,11 +236,9 @@ export class HostTable {
 
   #promote(host: Host): void {
     if (host.known) return;
+    if (!host.gone) this.#plain.remove(host);
     host.known = true;
-    const key = keyOf(host);
-    if (key === undefined || this.#plain.get(key) !== host) return;
-    this.#plain.delete(key);
-    this.#known.set(key, host);
+    if (!host.gone) this.#known.add(host);
   }
 
   #address(host: Host, address: string, claimed: boolean): void {
@@ -285,25 +276,26 @@ export class HostTable {
   }
 
   #makeRoom(): void {
-    const rows = this.#plain.size > 0 ? this.#plain : this.#known;
-    for (const [key, host] of rows) {
-      rows.delete(key);
-      this.#disown(host);
-      this.evicted++;
-      return;
-    }
+    const host = this.#plain.oldest ?? this.#known.oldest;
+    if (host === undefined) return;
+    this.#remove(host);
+    this.evicted++;
+  }
+
+  #queueOf(host: Host): HostQueue {
+    return host.known ? this.#known : this.#plain;
+  }
+
+  #remove(host: Host): void {
+    this.#rows.delete(host.key);
+    this.#queueOf(host).remove(host);
+    this.#disown(host);
   }
 
   #disown(host: Host): void {
     for (const address of host.addresses.packed()) this.#owners.delete(address);
     host.forget();
   }
-}
-
-function keyOf(host: Host): Key | undefined {
-  if (host.mac !== NO_MAC) return host.mac;
-  const [address] = host.addresses.packed();
-  return address;
 }
 
 /** The IP source is an address of the sending card itself, by what the frame alone tells. */

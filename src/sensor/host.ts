@@ -55,9 +55,13 @@ export class Shared {
   }
 }
 
+/** What its row is found by: its card, or its address where a capture has no cards. */
+export type HostKey = number | string;
+
 /** One host. Other files read it; the table writes it. */
 export class Host {
   readonly mac: number;
+  readonly key: HostKey;
   readonly vendor: string | undefined;
   readonly addresses = new Addresses();
   readonly services = new Services();
@@ -84,15 +88,25 @@ export class Host {
   gone = false;
   /** Somebody answers it: it isn't merely a sender's invention. */
   talked = false;
+  /** Its neighbours in the order in which hosts were seen (`host-queue.ts`). */
+  older: Host | undefined;
+  younger: Host | undefined;
   #macText: string | undefined;
   readonly #shared: Shared;
   /** Whether it is a medical device, and `learnt` when that was known. */
   #medical = false;
   #medicalAt = -1;
 
-  constructor(mac: number, vendor: string | undefined, at: number, shared = new Shared()) {
+  constructor(
+    mac: number,
+    vendor: string | undefined,
+    at: number,
+    shared = new Shared(),
+    key: HostKey = mac,
+  ) {
     this.#shared = shared;
     this.mac = mac;
+    this.key = key;
     this.vendor = vendor;
     this.first = at;
     this.last = at;
