@@ -208,42 +208,50 @@ class Facts {
     return this.#byField.get(key) ?? nothing;
   }
 
-  /** The rules on what there is, in their order. */
-  rules(): Rule[] {
-    const found: number[] = [];
-    const take = (key: string): void => {
-      for (const number of rulesOn.get(key) ?? nothing) found.push(number);
-    };
-    if (this.#known.vendor !== undefined) take(OUI);
-    if (this.#known.services.length > 0) take(SERVICE);
-    for (const key of this.#byField.keys()) take(key);
-    return found.sort((a, b) => a - b).flatMap((number) => rules[number] ?? []);
+  /** What the rules find in what there is, in the order of the rules. */
+  hits(): Hit[] {
+    const { vendor, services } = this.#known;
+    const found = vendor === undefined ? [] : [...hitsOf(OUI, vendor, `${OUI}=${vendor}`)];
+    for (const { transport, port } of services)
+      found.push(...hitsOf(SERVICE, `${transport}/${port}`, `${SERVICE} ${transport}/${port}`));
+    for (const [key, list] of this.#byField)
+      if (rulesOn.has(key)) for (const e of list) found.push(...hitsOf(key, e.value, textOf(e)));
+    return found.sort((a, b) => a.number - b.number);
   }
 
-  matches({ on, pattern }: Condition): Match[] {
-    if (on === OUI) {
-      const match = pattern.exec(this.#known.vendor ?? '');
-      return match === null ? [] : [{ match, because: `oui vendor=${this.#known.vendor ?? ''}` }];
-    }
-    const found: Match[] = [];
-    if (on === SERVICE) {
-      for (const { transport, port } of this.#known.services) {
-        const match = pattern.exec(`${transport}/${port}`);
-        if (match !== null) found.push({ match, because: `service ${transport}/${port}` });
-      }
-    } else {
-      for (const e of this.of(on)) {
-        const match = pattern.exec(e.value);
-        if (match !== null) found.push({ match, because: textOf(e) });
-      }
-    }
-    return found;
+  meets({ on, pattern }: Condition): boolean {
+    const { vendor, services } = this.#known;
+    if (on === OUI) return pattern.test(vendor ?? '');
+    if (on === SERVICE) return services.some(({ transport, port }) => pattern.test(`${transport}/${port}`));
+    return this.of(on).some((e) => pattern.test(e.value));
   }
 }
 
-interface Match {
-  readonly match: RegExpExecArray;
+/** A rule that a value meets, what its pattern's group caught, and the words for it. */
+interface Hit {
+  readonly number: number;
+  readonly rule: Rule;
+  readonly caught: string;
   readonly because: string;
+}
+
+/** What the values met lately meet: devices of a kind say the same. */
+const VALUES = 2048;
+const met = new Map<string, readonly Hit[]>();
+
+function hitsOf(key: string, value: string, because: string): readonly Hit[] {
+  const known = met.get(because);
+  if (known !== undefined) return known;
+  if (met.size >= VALUES) met.clear();
+  const hits = (rulesOn.get(key) ?? nothing).flatMap((number) => {
+    const rule = rules[number];
+    const match = rule?.pattern.exec(value);
+    if (rule === undefined || match === null || match === undefined) return [];
+    return [{ number, rule, caught: match[1] ?? '', because }];
+  });
+  const kept = hits.length === 0 ? nothing : hits;
+  met.set(because, kept);
+  return kept;
 }
 
 export function identify(known: Known): Identity {
@@ -260,17 +268,15 @@ export function identify(known: Known): Identity {
   );
   const names = namesOf(ownWords, vendors);
   const isGateway = !listens && speaksForOthers(of, names);
-  for (const rule of facts.rules()) {
+  for (const { rule, caught, because } of facts.hits()) {
     // What a gateway reports of others is not the gateway.
-    if ((isGateway || listens) && /^hl7 (?!MSH-)/.test(rule.on)) continue;
+    if ((isGateway || listens) && rule.on.startsWith('hl7 ') && !rule.on.startsWith('hl7 MSH-')) continue;
     if (listens && rule.on.startsWith('hl7 MSH-')) continue;
-    for (const { match, because } of facts.matches(rule)) {
-      if (rule.also !== undefined && facts.matches(rule.also).length === 0) break;
-      for (const attribute of attributes) {
-        const value = rule.gives[attribute];
-        if (value !== undefined)
-          claims.add(attribute, value.replace('$1', match[1] ?? ''), rule.level, because, rule.source);
-      }
+    if (rule.also !== undefined && !facts.meets(rule.also)) continue;
+    for (const attribute of attributes) {
+      const value = rule.gives[attribute];
+      if (value !== undefined)
+        claims.add(attribute, value.replace('$1', caught), rule.level, because, rule.source);
     }
   }
   if (known.vendor !== undefined && !isModuleMaker(known.vendor))

@@ -216,7 +216,8 @@ export class Baselines {
         const about = known(mac) ?? Number.parseInt(mac.replaceAll(':', ''), 16);
         this.#findings.raise({ kind: 'device-vanished', about, key: 'silent', evidence, at });
       }
-      if (this.#rules.mode !== 'rolling') continue;
+      // No row is older than its device.
+      if (this.#rules.mode !== 'rolling' || at - device.started <= FORGET_MS) continue;
       this.#forgetRows(device, (entry) => at - entry.last > FORGET_MS);
     }
   }
