@@ -59,7 +59,7 @@ export class Announcements {
   take(frame: Frame, at: number): void {
     if (frame.network === 'other') return this.#link(frame, at);
     if (frame.transport !== 'udp' || frame.payloadEnd - frame.payloadStart < 8) return;
-    this.#datagram(frame, frame.bytes.subarray(frame.payloadStart, frame.payloadEnd), at);
+    this.#datagram(frame, frame.payload, at);
   }
 
   #sayer(host: Host, protocol: string, at: number): Say {

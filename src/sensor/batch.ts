@@ -139,7 +139,7 @@ export function readBatch(batch: Uint8Array, frame: Frame, reader: BatchReader):
       case record.FRAME: {
         const kept = u32(at + 132);
         if (kept > length - fixed) return false;
-        frame.load(view, at, batch.subarray(at + fixed, at + fixed + kept));
+        frame.load(view, at, batch, at + fixed, at + fixed + kept);
         reader.frame(frame, f64(at + 8));
         break;
       }

@@ -134,8 +134,7 @@ export class Behaviour {
     const end = flow.ends[flow.from];
     if (end.looked >= DATAGRAMS) return;
     end.looked++;
-    const payload = frame.bytes.subarray(frame.payloadStart, frame.payloadEnd);
-    this.#look(flow, flow.from, payload, cleartextDatagramRules, at);
+    this.#look(flow, flow.from, frame.payload, cleartextDatagramRules, at);
   }
 
   /** In-order bytes of a TCP flow. */

@@ -135,7 +135,7 @@ export class FlowTable<Reading> {
       flow.from = from;
       flow.ends[from].mac = frame.sourceMac;
       flow.ends[from].midstream = frame.midstream;
-      this.#data(flow, from, frame.bytes.subarray(frame.chunkStart, frame.chunkEnd), at);
+      this.#data(flow, from, frame.chunk, at);
     } else if (flow !== undefined) {
       flow.from = from;
       flow.ends[from].mac = frame.sourceMac;

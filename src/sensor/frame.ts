@@ -23,8 +23,15 @@ export const NO_MAC = -1;
 /** No flow has the frame. */
 export const NO_ROW = 0xffff_ffff;
 
+const nothing = new Uint8Array(0);
+
 export class Frame {
-  bytes: Uint8Array = new Uint8Array(0);
+  /** The batch, and where the frame is in it. */
+  #batch: Uint8Array = nothing;
+  #from = 0;
+  #to = 0;
+  #bytes: Uint8Array | undefined;
+  #payload: Uint8Array | undefined;
   sourceMac = NO_MAC;
   destinationMac = NO_MAC;
   /** Innermost VLAN identifier, 0 when untagged. */
@@ -64,9 +71,32 @@ export class Frame {
   chunkStart = 0;
   chunkEnd = 0;
 
-  /** The record of the batch that begins at `at`. Keeps no copy: valid as long as `bytes` is. */
-  load(view: DataView, at: number, bytes: Uint8Array): void {
-    this.bytes = bytes;
+  /** All of it that is here. What isn't asked for isn't made: of most frames only the headers are read. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#batch.subarray(this.#from, this.#to);
+    return this.#bytes;
+  }
+
+  get payload(): Uint8Array {
+    this.#payload ??= this.#batch.subarray(this.#from + this.payloadStart, this.#from + this.payloadEnd);
+    return this.#payload;
+  }
+
+  get chunk(): Uint8Array {
+    return this.#batch.subarray(this.#from + this.chunkStart, this.#from + this.chunkEnd);
+  }
+
+  /** Its bytes are those of the batch from there to there. Keeps no copy: valid as long as the batch is. */
+  protected place(batch: Uint8Array, from: number, to: number): void {
+    this.#batch = batch;
+    this.#from = from;
+    this.#to = to;
+    this.#bytes = this.#payload = undefined;
+  }
+
+  /** The record of the batch that begins at `at`, the frame's bytes from `from` to `to`. */
+  load(view: DataView, at: number, batch: Uint8Array, from: number, to: number): void {
+    this.place(batch, from, to);
     this.sourceMac = view.getFloat64(at + 16, true);
     this.destinationMac = view.getFloat64(at + 24, true);
     this.vlan = view.getUint16(at + 32, true);

@@ -18,6 +18,7 @@ import type { BehaviourOptions } from './behaviour.ts';
 import { readBatch } from './batch.ts';
 import type { BatchReader, FlowNews, StageEnd, Totals } from './batch.ts';
 import { limits, tcpFlag } from './constants.ts';
+import { isLookedAt } from './findings/cleartext.ts';
 import { FlowTable } from './flow.ts';
 import type { Side } from './flow.ts';
 import { Frame } from './frame.ts';
@@ -143,7 +144,7 @@ export class Sensor implements BatchReader {
     this.#at = at;
     this.hosts.see(frame, at);
     if (frame.transport === 'tcp' && (frame.tcpFlags & tcpFlag.SYN) !== 0) this.#stack(frame, at);
-    const flow = this.flows.take(frame, at);
+    const flow = isLookedAt(frame) ? this.flows.take(frame, at) : undefined;
     this.#announcements.take(frame, at);
     this.behaviour.frame(frame, flow, at);
     if (flow !== undefined) this.flows.looked(flow);

@@ -9,6 +9,7 @@ import { patientRequest } from '../../protocol/http/healthcare.ts';
 import { mark, saysAt } from './content.ts';
 import type { ContentRule, Look } from './content.ts';
 import type { Flow, Side } from '../flow.ts';
+import type { Frame } from '../frame.ts';
 import type { Reading } from '../identify.ts';
 
 /** The server end: known, or the lower port. */
@@ -101,11 +102,13 @@ const mqtt: ContentRule = (look) => {
   if (((bytes[at + 7] ?? 0) & 0x40) !== 0) said(look, 'mqtt', 'a password in clear in an MQTT connect');
 };
 
+const SNMP = 161;
+
 /** SEQUENCE · version 0 or 1 · community · a PDU. Answered ones alone: what nobody accepts is no login. */
 const snmp: ContentRule = (look) => {
   const { bytes, flow, from } = look;
   if (flow.transport !== 'udp' || bytes[0] !== 0x30 || look.has(mark.said)) return;
-  if (flow.ends[0].port !== 161 && flow.ends[1].port !== 161) return;
+  if (flow.ends[0].port !== SNMP && flow.ends[1].port !== SNMP) return;
   const at = 2 + lengthOctets(bytes, 1);
   const version = bytes[at + 2] ?? 9;
   if (bytes[at] !== 0x02 || bytes[at + 1] !== 1 || version > 1 || bytes[at + 3] !== 0x04) return;
@@ -139,3 +142,6 @@ export const cleartextRules: Readonly<Record<string, readonly ContentRule[]>> = 
   unknown: [commands, ldap, mqtt],
 };
 export const cleartextDatagramRules: readonly ContentRule[] = [snmp];
+/** A frame whose flow is of interest: of datagrams only what the rules on them are about. */
+export const isLookedAt = ({ transport, sourcePort, destinationPort }: Frame): boolean =>
+  transport !== 'udp' || sourcePort === SNMP || destinationPort === SNMP;

@@ -117,7 +117,7 @@ export class LinkWatch {
 
   /** A datagram from a DHCP server's port. */
   dhcp(frame: Frame, at: number): void {
-    const decoded = decodeDhcpOffer(frame.bytes.subarray(frame.payloadStart, frame.payloadEnd));
+    const decoded = decodeDhcpOffer(frame.payload);
     if (decoded.kind === 'malformed' || decoded.message === undefined) return;
     const { server, router, given } = decoded.message;
     const network = given >>> 8;

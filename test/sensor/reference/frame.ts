@@ -32,7 +32,7 @@ export class Frame extends HandedOver {
 
   /** Decode `bytes` in place of what was here. Keeps no copy: valid as long as `bytes` is. */
   decode(link: number, bytes: Uint8Array): void {
-    this.bytes = bytes;
+    this.place(bytes, 0, bytes.length);
     this.sourceMac = NO_MAC;
     this.destinationMac = NO_MAC;
     this.vlan = 0;
