@@ -77,14 +77,8 @@ uint32_t FlowTable::insert(const Frame& frame, int sender, double at) noexcept {
   set_mac(flow, 1 - sender, frame.destination_mac);
   flow.waiting[0] = flow.waiting[1] = PendingPool::kNone;
   flow.last = at;
-  flow.live = true;
   insert_row(row);
   return row;
-}
-
-void FlowTable::remove(uint32_t row) noexcept {
-  (*this)[row].live = false;
-  RowTable::remove(row);
 }
 
 }  // namespace anteroom::sensor

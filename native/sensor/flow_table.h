@@ -52,9 +52,7 @@ struct Flow {
   /** Who reads the client's side, and the server's. */
   ReadBy client_by : 2;
   ReadBy server_by : 2;
-  /** The row is one; it was told of since it began; TypeScript has read some of it. */
-  bool live : 1;
-  bool told : 1;
+  /** TypeScript has read some of it. */
   bool handed : 1;
 
   bool has(uint16_t bits) const noexcept { return (state & bits) != 0; }
@@ -79,8 +77,6 @@ class FlowTable : public RowTable<Flow, FlowTable> {
   uint32_t find(const Frame& frame, int& side) const noexcept;
   /** A row for the frame's flow, `sender` the end that sends: 0 when that is the client. */
   uint32_t insert(const Frame& frame, int sender, double at) noexcept;
-
-  void remove(uint32_t row) noexcept;
 
   uint64_t hash_of(const Flow& flow) const noexcept;
 

@@ -35,8 +35,6 @@ class RowTable {
   uint32_t size() const noexcept { return size_; }
   uint32_t capacity() const noexcept { return capacity_; }
   bool full() const noexcept { return size_ >= capacity_; }
-  /** Rows ever used are below. */
-  uint32_t used() const noexcept { return fresh_; }
   Row& operator[](uint32_t row) const noexcept { return rows_[row]; }
   uint32_t oldest() const noexcept { return oldest_; }
 

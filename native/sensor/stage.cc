@@ -53,7 +53,10 @@ Stage::Stage(const Options& options)
       sightings_(options.sightings, ~options.seed),
       said_(options.sightings),
       claims_(options.sightings),
-      cards_(options.sightings) {}
+      cards_(options.sightings),
+      new_flows_(options.flows),
+      brought_(options.flows),
+      seen_(options.sightings) {}
 
 bool Stage::take(uint32_t link, const uint8_t* bytes, uint32_t length, uint32_t wire_length, double at,
                  Batch& batch) {
@@ -155,7 +158,7 @@ void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part,
   if (row == kNoRow) {
     if (sightings_.full()) {
       const uint32_t oldest = sightings_.oldest();
-      tell_sighting(sightings_[oldest], batch);
+      tell_sighting(oldest, batch);
       sightings_.remove(oldest);
       evicted_sightings_++;
     }
@@ -181,6 +184,7 @@ void Stage::see(const Frame& frame, uint32_t wire_length, double at, Part& part,
   // The age of a card that is held back is counted from when it came.
   if (!sighting.held) sighting.last = std::max(sighting.last, at);
   sighting.packets++;
+  seen_.add(row);
   sighting.bytes += wire_length;
   if (frame.claim.length == 0) return;
   const uint64_t thing = hash_address(frame.claim.bytes, frame.claim.length, seed_);
@@ -284,6 +288,7 @@ void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
     flow.set(flow_state::kSpoke, part.side);
     if (flow.bytes[part.side] > kManyBytes) part.news |= flow_news::kAccount;
     flow.bytes[part.side] += static_cast<uint32_t>(bytes);
+    brought_.add(part.row);
   }
   if (tcp_frame) {
     tcp(flow, frame, at, part, batch);
@@ -328,6 +333,7 @@ uint32_t Stage::open(const Frame& frame, double at, Batch& batch, int& side) {
     evicted_flows_++;
   }
   const uint32_t row = flows_.insert(frame, side, at);
+  new_flows_.add(row);
   if (opened) flows_[row].set(flow_state::kOpened);
   return row;
 }

@@ -32,6 +32,7 @@
 #include "head_pool.h"
 #include "pending_pool.h"
 #include "recent.h"
+#include "row_set.h"
 #include "sighting_table.h"
 #include "tunnel.h"
 
@@ -119,7 +120,7 @@ class Stage {
   bool tell_flows(bool all, Batch& batch);
   bool tell_sightings(Batch& batch);
   void tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexcept;
-  void tell_sighting(Sighting& sighting, Batch& batch) noexcept;
+  void tell_sighting(uint32_t row, Batch& batch) noexcept;
   uint8_t flow_bits(const Flow& flow, int side) const noexcept;
   void write(const Frame& frame, const Part& part, double at, Batch& batch) noexcept;
 
@@ -142,6 +143,10 @@ class Stage {
   uint32_t held_ = 0;
   uint64_t evicted_flows_ = 0;
   uint64_t evicted_sightings_ = 0;
+  /** Flows that weren't told of since they began, those that brought something since they were, and who was seen. */
+  RowSet new_flows_;
+  RowSet brought_;
+  RowSet seen_;
   double swept_ = 0;
   bool expiring_ = false;
   bool telling_flows_ = false;

@@ -31,35 +31,37 @@ bool Stage::tell(Batch& batch) {
   return true;
 }
 
+/** Those that weren't told of; now and then all that brought something. */
 bool Stage::tell_flows(bool all, Batch& batch) {
   for (uint32_t n = 0; n < kTellRows; n++, told_flows_++) {
-    if (told_flows_ >= flows_.used()) {
+    told_flows_ = std::min(new_flows_.next(told_flows_), all ? brought_.next(told_flows_) : kNoRow);
+    if (told_flows_ == kNoRow) {
       told_flows_ = 0;
       return true;
     }
     if (batch.left() < kRoom / 4) return false;
-    const Flow& flow = flows_[told_flows_];
-    if (!flow.live) continue;
-    if (!flow.told || (all && (flow.bytes[0] != 0 || flow.bytes[1] != 0)))
-      tell_flow(told_flows_, flow_news::kAccount, flow.last, batch);
+    tell_flow(told_flows_, flow_news::kAccount, flows_[told_flows_].last, batch);
   }
   return false;
 }
 
 bool Stage::tell_sightings(Batch& batch) {
   for (uint32_t n = 0; n < kTellRows; n++, told_sightings_++) {
-    if (told_sightings_ >= sightings_.used()) {
+    told_sightings_ = seen_.next(told_sightings_);
+    if (told_sightings_ == kNoRow) {
       told_sightings_ = 0;
       return true;
     }
     if (batch.left() < kRoom / 4) return false;
-    tell_sighting(sightings_[told_sightings_], batch);
+    tell_sighting(told_sightings_, batch);
   }
   return false;
 }
 
-void Stage::tell_sighting(Sighting& sighting, Batch& batch) noexcept {
+void Stage::tell_sighting(uint32_t row, Batch& batch) noexcept {
+  Sighting& sighting = sightings_[row];
   if (sighting.packets == 0) return;
+  seen_.remove(row);
   uint8_t* record = batch.add(Record::kSighting, kSightingLength);
   store_le_f64(record + 8, sighting.last);
   store_le_f64(record + 16, number(sighting.mac));
@@ -98,7 +100,8 @@ void Stage::tell_flow(uint32_t row, uint8_t news, double at, Batch& batch) noexc
     store_le32(record + 80 + 4 * static_cast<size_t>(side), flow.bytes[side]);
     flow.bytes[side] = 0;
   }
-  flow.told = true;
+  new_flows_.remove(row);
+  brought_.remove(row);
   // A flow is entered once, when it is one.
   if (flow.has(flow_state::kMutual) || flow.has(flow_state::kUdp)) flow.set(flow_state::kEntered);
 }
