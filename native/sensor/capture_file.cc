@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../net/little_endian.h"
+
 namespace anteroom::sensor {
 
 namespace {
@@ -35,7 +37,8 @@ uint16_t CaptureFile::u16(size_t at) const noexcept {
 }
 
 uint32_t CaptureFile::u32(size_t at) const noexcept {
-  return little_ ? u16(at) | uint32_t{u16(at + 2)} << 16 : uint32_t{u16(at)} << 16 | u16(at + 2);
+  const uint32_t value = load_le32(buffer_.data() + at);
+  return little_ ? value : __builtin_bswap32(value);
 }
 
 size_t CaptureFile::stop(Weird what, uint64_t offset, Batch& batch) {

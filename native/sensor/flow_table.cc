@@ -44,11 +44,13 @@ uint64_t FlowTable::hash_of(const Flow& flow) const noexcept {
   return hash(flow.address[0], flow.port[0], flow.address[1], flow.port[1], flow.tag);
 }
 
-uint32_t FlowTable::find(const Frame& frame, int& side) const noexcept {
+uint64_t FlowTable::hash_of(const Frame& frame) const noexcept {
+  return hash(frame.source.bytes, frame.source_port, frame.destination.bytes, frame.destination_port, tag_of(frame));
+}
+
+uint32_t FlowTable::find(const Frame& frame, uint64_t hash, int& side) const noexcept {
   const uint16_t tag = tag_of(frame);
-  const uint64_t at =
-      hash(frame.source.bytes, frame.source_port, frame.destination.bytes, frame.destination_port, tag);
-  return find_row(at, [&](const Flow& flow) {
+  return find_row(hash, [&](const Flow& flow) {
     if (flow.tag != tag) return false;
     for (side = 0; side < 2; side++) {
       if (flow.port[side] == frame.source_port && flow.port[1 - side] == frame.destination_port &&

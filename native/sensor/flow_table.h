@@ -73,8 +73,9 @@ class FlowTable : public RowTable<Flow, FlowTable> {
  public:
   FlowTable(uint32_t capacity, uint64_t seed) : RowTable(capacity), seed_(seed) {}
 
-  /** The row of the frame's flow, or kNoRow. `side`: who sends, when there is one. */
-  uint32_t find(const Frame& frame, int& side) const noexcept;
+  /** The row of the frame's flow, whose hash that is, or kNoRow. `side`: who sends, when there is one. */
+  uint32_t find(const Frame& frame, uint64_t hash, int& side) const noexcept;
+  uint64_t hash_of(const Frame& frame) const noexcept;
   /** A row for the frame's flow, `sender` the end that sends: 0 when that is the client. */
   uint32_t insert(const Frame& frame, int sender, double at) noexcept;
 

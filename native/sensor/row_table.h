@@ -63,6 +63,9 @@ class RowTable {
     link(row);
   }
 
+  /** A row with that hash will be looked for: where it is found is brought near meanwhile. */
+  void expect(uint64_t hash) const noexcept { __builtin_prefetch(&index_[hash & mask_]); }
+
  protected:
   explicit RowTable(uint32_t capacity)
       : capacity_(capacity), mask_(std::bit_ceil(2 * capacity) - 1), rows_(capacity), index_(mask_ + 1) {}

@@ -116,13 +116,15 @@ void Stage::observe(const Frame& frame, uint32_t wire_length, double at, Batch& 
     weirds_[static_cast<size_t>(frame.weird)]++;
     odd_ = true;
   }
+  const bool flows = frame.transport == Transport::kTcp || frame.transport == Transport::kUdp;
   Part part;
+  if (flows) flows_.expect(part.flow = flows_.hash_of(frame));
   see(frame, wire_length, at, part, batch);
   if (frame.arp != Arp::kNone) arp(frame, at, part);
   if (frame.network == Network::kOther && is_announcement(frame) &&
       is_news(hash_bytes(frame.bytes, frame.length, seed_), at, kSaidMillis, part))
     part.pass = part.payload = true;
-  if (frame.transport == Transport::kTcp || frame.transport == Transport::kUdp) {
+  if (flows) {
     flow(frame, at, part, batch);
     if (frame.transport == Transport::kUdp) datagram(frame, at, part);
   }
@@ -248,7 +250,7 @@ void Stage::datagram(const Frame& frame, double at, Part& part) {
 void Stage::flow(const Frame& frame, double at, Part& part, Batch& batch) {
   const bool tcp_frame = frame.transport == Transport::kTcp;
   const bool syn = tcp_frame && (frame.flags & (tcp_flag::kSyn | tcp_flag::kAck)) == tcp_flag::kSyn;
-  part.row = flows_.find(frame, part.side);
+  part.row = flows_.find(frame, part.flow, part.side);
   // The same ports again: a new connection, unless it is the SYN repeated or overtaken by its answer.
   if (part.row != kNoRow && syn) {
     Flow& known = flows_[part.row];

@@ -14,6 +14,8 @@ struct Stage::Part {
   bool payload = false;
   /** Who sent it: kNoRow for a group's address. */
   uint32_t sender = kNoRow;
+  /** Hash of its flow, where it is of one; the flow's row. */
+  uint64_t flow = 0;
   uint32_t row = kNoRow;
   int side = 0;
   uint8_t news = 0;
