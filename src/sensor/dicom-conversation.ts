@@ -13,12 +13,12 @@ import {
   associateFixedBytes,
   pduHeaderBytes,
   pduTypes,
-  sopClassOf,
 } from '../protocol/dicom/constants.ts';
-import { decodeAssociate } from '../protocol/dicom/message.ts';
 import type { Association } from '../protocol/dicom/message.ts';
 import { limits } from './constants.ts';
 import { StoredEquipment } from './dicom-equipment.ts';
+import { readOpening } from './dicom-opening.ts';
+import type { Opening } from './dicom-opening.ts';
 import type { Side } from './flow.ts';
 import { Gather } from './gather.ts';
 import type { Conversation, Recognition, Speaker } from './identify.ts';
@@ -27,20 +27,6 @@ import type { Conversation, Recognition, Speaker } from './identify.ts';
 const TITLES_END = pduHeaderBytes + 4 + 32;
 
 const lengthOf = (pdu: Uint8Array): number => new DataView(pdu.buffer, pdu.byteOffset).getUint32(2);
-
-const STANDARD = '1.2.840.10008.';
-const WORKLIST = '1.2.840.10008.5.1.4.31';
-const QUERY_RETRIEVE = '1.2.840.10008.5.1.4.1.2.';
-
-/** The service that an abstract syntax is of, as far as it tells what an end is; private classes are objects. */
-function serviceOf(uid: string): string | undefined {
-  if (uid === WORKLIST) return 'worklist';
-  if (uid.startsWith(QUERY_RETRIEVE)) return uid.endsWith('.1') ? 'query' : 'retrieve';
-  const service = sopClassOf(uid)?.service;
-  if (service === undefined) return uid.startsWith(STANDARD) ? undefined : 'storage';
-  const telling = ['verification', 'storage', 'procedure-step', 'print', 'commitment'];
-  return telling.includes(service) ? service : undefined;
-}
 
 /** Data sets of these services are the sender's own words; a query's are what it looks for. */
 const ownData: ReadonlySet<string> = new Set(['storage', 'procedure-step']);
@@ -65,11 +51,8 @@ export function recognizeDicom(head: Uint8Array): Recognition {
 export class DicomConversation implements Conversation {
   readonly #speaker: Speaker;
   readonly #gathers: readonly [Gather, Gather];
-  #request: Association | undefined;
-  /** Transfer syntax by presentation context: what was accepted, before that what alone was offered. */
-  readonly #syntaxes = new Map<number, string>();
-  /** What each presentation context was proposed for. */
-  readonly #services = new Map<number, string>();
+  #request: Opening | undefined;
+  #accept: Opening | undefined;
   /** Where the requestor's data sets are read, once its request is. */
   #stored: StoredEquipment | undefined;
 
@@ -101,8 +84,8 @@ export class DicomConversation implements Conversation {
     this.#read(from, pdu, at);
     if (from === 1 || this.#request === undefined) return true;
     this.#stored = new StoredEquipment(
-      (context) => this.#syntaxes.get(context),
-      (context) => ownData.has(this.#services.get(context) ?? ''),
+      (context) => this.#accept?.syntaxes.get(context) ?? this.#request?.syntaxes.get(context),
+      (context) => ownData.has(this.#request?.services.get(context) ?? ''),
       (field, value, when) => this.#speaker.say(0, field, value, when),
     );
     return this.#stored.push(rest, at);
@@ -122,32 +105,23 @@ export class DicomConversation implements Conversation {
       this.#speaker.serves(from);
       return true;
     }
-    const decoded = decodeAssociate(pdu);
+    const decoded = readOpening(pdu);
     if (decoded.kind === 'malformed') {
       this.#speaker.weird(decoded.name);
       return true;
     }
-    const association = decoded.message;
+    const { association } = decoded.message;
     if (association.applicationContext !== applicationContextName) {
       this.#speaker.weird('dicom_application_context');
       return true;
     }
     if (pdu[0] === pduTypes.associateRequest) {
-      this.#request = association;
-      for (const context of association.contexts) {
-        if (context.transferSyntaxes.length === 1)
-          this.#syntaxes.set(context.id, context.transferSyntaxes[0] ?? '');
-        const service = serviceOf(context.abstractSyntax ?? '');
-        if (service !== undefined) this.#services.set(context.id, service);
-      }
+      this.#request = decoded.message;
       this.#speaker.say(from, 'callingAeTitle', association.callingAeTitle, at);
     } else {
-      for (const context of association.contexts) {
-        const syntax = context.transferSyntaxes[0];
-        if (syntax !== undefined) this.#syntaxes.set(context.id, syntax);
-      }
+      this.#accept = decoded.message;
       this.#speaker.serves(from);
-      this.#speaker.say(from, 'calledAeTitle', this.#request?.calledAeTitle, at);
+      this.#speaker.say(from, 'calledAeTitle', this.#request?.association.calledAeTitle, at);
     }
     this.#speaker.say(from, 'implementationClassUid', association.implementationClassUid, at);
     this.#speaker.say(from, 'implementationVersionName', association.implementationVersionName, at);
@@ -160,7 +134,7 @@ export class DicomConversation implements Conversation {
   #offers(from: Side, field: string, association: Association, at: number): void {
     const services = new Set<string>();
     for (const { id, result } of association.contexts) {
-      const service = this.#services.get(id);
+      const service = this.#request?.services.get(id);
       if (service !== undefined && (result ?? 0) === 0) services.add(service);
     }
     for (const service of [...services].toSorted()) this.#speaker.say(from, field, service, at);

@@ -242,13 +242,12 @@ export const storagePrefixes: readonly string[] = [
   '1.2.840.10008.5.1.4.45.',
 ];
 
+const rows: ReadonlyMap<string, SopClass> = new Map(Object.entries(sopClasses));
+const stored = is('storage', 'Image or document');
+
 /** The row of a SOP class; undefined for a private or unknown one. */
 export function sopClassOf(uid: string): SopClass | undefined {
-  const row = Object.hasOwn(sopClasses, uid) ? sopClasses[uid] : undefined;
-  if (row !== undefined) return row;
-  return storagePrefixes.some((prefix) => uid.startsWith(prefix))
-    ? is('storage', 'Image or document')
-    : undefined;
+  return rows.get(uid) ?? (storagePrefixes.some((prefix) => uid.startsWith(prefix)) ? stored : undefined);
 }
 
 // --- Implementation --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import {
   pdvControl,
   pdvHeaderBytes,
 } from './constants.ts';
+import { word } from '../word.ts';
 
 export interface PresentationContext {
   readonly id: number;
@@ -74,7 +75,9 @@ export function fieldText(bytes: Uint8Array, start = 0, end = bytes.length): str
     if (byte <= 0x20 || byte >= 0x7f) return oddText(bytes.subarray(start, stop));
   }
   // A view of each text takes longer than the text.
-  return (Buffer.isBuffer(bytes) ? bytes : view(bytes)).toString('latin1', start, stop);
+  return (
+    word(bytes, start, stop) ?? (Buffer.isBuffer(bytes) ? bytes : view(bytes)).toString('latin1', start, stop)
+  );
 }
 
 function oddText(bytes: Uint8Array): string {
