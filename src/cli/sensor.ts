@@ -71,8 +71,9 @@ function installedSystems(): SystemOf | undefined {
 
 /** Hosts in the order of their first address, numerically; without one, by MAC. */
 function inOrder(hosts: Iterable<Host>): Host[] {
-  const key = (host: Host): string => host.addresses.packed().sort()[0] ?? '\uffff';
-  return [...hosts].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.mac - b.mac));
+  const keyed = Array.from(hosts, (host) => ({ host, key: host.addresses.packed().sort()[0] ?? '\uffff' }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.host.mac - b.host.mac));
+  return keyed.map(({ host }) => host);
 }
 
 const macOf = (host: Host): string | undefined => (host.mac === NO_MAC ? undefined : macText(host.mac));

@@ -31,7 +31,9 @@ class Greeting implements Conversation {
     if (gathered === undefined && this.#read(this.#speaker, from, chunk, at, false)) return true;
     const gather = gathered ?? this.#gather(from);
     const room = gather.add(chunk.subarray(0, HEAD_LIMIT - gather.length));
-    const enough = room && this.#read(this.#speaker, from, gather.bytes, at, gather.length === HEAD_LIMIT);
+    const last = gather.length === HEAD_LIMIT;
+    const isRead = gathered === undefined && !last;
+    const enough = room && !isRead && this.#read(this.#speaker, from, gather.bytes, at, last);
     if (!enough && room && gather.length < HEAD_LIMIT) return false;
     this.#release(from);
     return true;

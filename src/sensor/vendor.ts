@@ -99,6 +99,8 @@ export function packVendors(registry: Uint8Array): Uint8Array {
   return Buffer.concat([MAGIC, ...parts.map((part) => Buffer.from(part.buffer)), ...names]);
 }
 
+const scales = PREFIX_DIGITS.map((digits) => 16 ** (12 - digits));
+
 /** A lookup over a packed registry. */
 function packedVendors(packed: Uint8Array): VendorOf {
   // The numbers are looked at where they lie, which takes a buffer of their own.
@@ -124,8 +126,8 @@ function packedVendors(packed: Uint8Array): VendorOf {
   };
   return (mac) => {
     if (mac < 0 || isLocalMac(mac)) return undefined;
-    for (const [i, digits] of PREFIX_DIGITS.entries()) {
-      const number = find(tables[i] as Float64Array, Math.floor(mac / 16 ** (12 - digits)));
+    for (let i = 0; i < tables.length; i++) {
+      const number = find(tables[i] as Float64Array, Math.floor(mac / (scales[i] as number)));
       if (number !== undefined) return named(number);
     }
     return undefined;

@@ -22,15 +22,16 @@ export interface HttpHead {
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, limits.head)).toString('latin1');
 
-export function isHttp(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
-  return methods.test(start) || /^HTTP\/1\.[01] \d{3}/.test(start);
-}
+/** Characters by which a head is known. */
+const START = 16;
+const isStart = (start: string): boolean => methods.test(start) || /^HTTP\/1\.[01] \d{3}/.test(start);
+
+export const isHttp = (bytes: Uint8Array): boolean => isStart(latin1(bytes.subarray(0, START)));
 
 /** `whole`: what was given is all there is; otherwise a head without its empty line is malformed. */
 export function decodeHttp(bytes: Uint8Array, whole = false): Parsed<HttpHead> {
-  if (!isHttp(bytes)) return malformed('http_start_line', 0);
   const all = latin1(bytes);
+  if (!isStart(all.slice(0, START))) return malformed('http_start_line', 0);
   const end = all.indexOf('\r\n\r\n');
   if (end < 0 && !whole) return malformed('http_head_open', all.length);
   const lines = (end < 0 ? all : all.slice(0, end)).split('\r\n', limits.lines);

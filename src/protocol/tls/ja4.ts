@@ -13,7 +13,21 @@ import { extensions, isGrease, versionNames } from './constants.ts';
 import type { ClientHello } from './message.ts';
 
 const hex = (value: number): string => value.toString(16).padStart(4, '0');
-const digest = (list: string): string => (list === '' ? '0'.repeat(12) : hash('sha256', list).slice(0, 12));
+const made = (list: string): string => (list === '' ? '0'.repeat(12) : hash('sha256', list).slice(0, 12));
+
+/** Digests of the lists met lately: programs are few, and each says the same every time. */
+const LISTS = 256;
+const digests = new Map<string, string>();
+
+function digest(list: string): string {
+  const known = digests.get(list);
+  if (known !== undefined) return known;
+  if (digests.size >= LISTS) digests.clear();
+  const text = made(list);
+  digests.set(list, text);
+  return text;
+}
+
 const count = (n: number): string => String(Math.min(n, 99)).padStart(2, '0');
 const real = (values: readonly number[]): number[] => values.filter((value) => !isGrease(value));
 

@@ -129,6 +129,13 @@ export function unitOf(protocol: string, bytes: Uint8Array): Cut {
   return isText(first) ? lines(bytes) : 'none';
 }
 
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
 interface Carried {
   readonly generation: number;
   readonly bytes: Uint8Array;
@@ -180,7 +187,7 @@ export class Units {
     const before = this.#carried.get(key);
     if (before === undefined) return bytes;
     this.#carried.delete(key);
-    return before.generation === flow.generation ? Buffer.concat([before.bytes, bytes]) : bytes;
+    return before.generation === flow.generation ? joined(before.bytes, bytes) : bytes;
   }
 
   /** Of a stream whose start wasn't seen nothing is kept: the next segment begins anew. */
