@@ -15,16 +15,17 @@ import type { ClientHello } from './message.ts';
 const hex = (value: number): string => value.toString(16).padStart(4, '0');
 const made = (list: string): string => (list === '' ? '0'.repeat(12) : hash('sha256', list).slice(0, 12));
 
-/** Digests of the lists met lately: programs are few, and each says the same every time. */
-const LISTS = 256;
+/** Digests of what was offered lately: programs are few, and each offers the same every time. */
+const OFFERS = 256;
 const digests = new Map<string, string>();
 
-function digest(list: string): string {
-  const known = digests.get(list);
+/** The digest of the list that `offered` is written as. */
+function digest(offered: string, list: () => string): string {
+  const known = digests.get(offered);
   if (known !== undefined) return known;
-  if (digests.size >= LISTS) digests.clear();
-  const text = made(list);
-  digests.set(list, text);
+  if (digests.size >= OFFERS) digests.clear();
+  const text = made(list());
+  digests.set(offered, text);
   return text;
 }
 
@@ -46,12 +47,16 @@ export function ja4(hello: ClientHello, over: 't' | 'q' = 't'): string {
   const version = Math.max(...real(hello.versions), 0) || hello.version;
   const named = kinds.includes(extensions.serverName) ? 'd' : 'i';
   const head = `${over}${versionNames[version] ?? '00'}${named}${count(ciphers.length)}${count(kinds.length)}`;
-  const told = kinds
-    .filter((kind) => kind !== extensions.serverName && kind !== extensions.applicationProtocols)
-    .map(hex)
-    .sort()
-    .join(',');
-  const signatures = real(hello.signatures).map(hex).join(',');
-  const tail = kinds.length === 0 ? '' : signatures === '' ? told : `${told}_${signatures}`;
-  return `${head}${protocolMark(hello.protocol)}_${digest(ciphers.map(hex).sort().join(','))}_${digest(tail)}`;
+  const signatures = real(hello.signatures);
+  const ciphersMark = digest(`c${ciphers.join()}`, () => ciphers.map(hex).sort().join(','));
+  const restMark = digest(`e${kinds.join()}_${signatures.join()}`, () => {
+    const told = kinds
+      .filter((kind) => kind !== extensions.serverName && kind !== extensions.applicationProtocols)
+      .map(hex)
+      .sort()
+      .join(',');
+    const signed = signatures.map(hex).join(',');
+    return kinds.length === 0 ? '' : signed === '' ? told : `${told}_${signed}`;
+  });
+  return `${head}${protocolMark(hello.protocol)}_${ciphersMark}_${restMark}`;
 }
