@@ -5,12 +5,13 @@
  * The codec here turns text into bytes (4 or 16) and back, RFC 4291 section 2.2 and RFC 5952.
  */
 import * as z from 'zod';
+import { integer } from './scalar.ts';
 
 export const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IPv4 or IPv6 address' });
 export const ipPrefix = z.union([z.cidrv4(), z.cidrv6()], {
   error: 'must be a prefix such as 100.96.0.0/16',
 });
-export const port = z.number().int().min(1).max(65535);
+export const port = integer.min(1).max(65535);
 
 /** An address and a port. */
 export const endpoint = z.strictObject({ address: ipAddress, port });

@@ -9,6 +9,7 @@
  */
 import * as z from 'zod';
 import { severity } from './finding.ts';
+import { filledText, integer, text } from './scalar.ts';
 
 export const MAX_ADVISORIES = 10_000;
 export const MAX_PRODUCTS = 4_096;
@@ -18,11 +19,10 @@ export const MAX_MATCHES = 2_000;
 /** An advisory or a document, as JSON, in bytes; two of them fit one local message. */
 export const MAX_DOCUMENT_BYTES = 3 * 1024 * 1024;
 
-const text = (max: number): z.ZodString => z.string().max(max);
 export const cve = z.string().regex(/^CVE-\d{4}-\d{4,19}$/, 'must be a CVE id');
 /** ISO 8601, or the date alone. */
 const date = text(40);
-const place = z.number().int().min(0).max(MAX_PRODUCTS);
+const place = integer.min(0).max(MAX_PRODUCTS);
 
 export const advisoryProduct = z.strictObject({
   /** '' where the document names none. */
@@ -59,7 +59,7 @@ export const advisoryRemedy = z.strictObject({
 });
 
 export const advisory = z.strictObject({
-  id: z.string().min(1).max(100),
+  id: filledText(100),
   title: text(300),
   publisher: text(200),
   /** When this version of it was released. */
@@ -95,7 +95,7 @@ export type ExploitedCatalogue = z.infer<typeof exploitedCatalogue>;
 // ── documents about a device ────────────────────────────────────────────────────────────────────────
 
 export const component = z.strictObject({
-  name: z.string().min(1).max(200),
+  name: filledText(200),
   version: text(100).optional(),
   supplier: text(200).optional(),
   purl: text(300).optional(),
@@ -137,7 +137,7 @@ export type DocumentKind = (typeof documentKinds)[number];
 
 export const keptDocument = z.strictObject({
   document: deviceDocument,
-  at: z.number().int(),
+  at: integer,
   by: text(100),
 });
 export type KeptDocument = z.infer<typeof keptDocument>;

@@ -15,6 +15,7 @@ import { accessRequest, attestation, emergency, exceptionRow, glass, offlineStat
 import { provisionCode } from './provision-code.ts';
 import { simulation } from './simulation.ts';
 import { peerId, processName, publicKeyText, sessionId, tunnelSessionId } from './ids.ts';
+import { anyText, count, integer } from './scalar.ts';
 
 /** How packets of a tunnel session travel: from end to end, or by way of a relay. */
 const tunnelPath = z.enum(['direct', 'relay']);
@@ -32,40 +33,40 @@ export const confirmedSession = z.strictObject({
 
 const kinds = {
   /** A process began or ended its work. */
-  'process.start': z.strictObject({ process: processName, version: z.string() }),
-  'process.stop': z.strictObject({ process: processName, reason: z.string() }),
+  'process.start': z.strictObject({ process: processName, version: anyText }),
+  'process.stop': z.strictObject({ process: processName, reason: anyText }),
   /** A policy set became the one that decides. `digest`: SHA-256 of its bytes, hexadecimal. */
   'policy.activated': z.strictObject({
-    revision: z.string(),
-    digest: z.string(),
-    policies: z.number().int(),
+    revision: anyText,
+    digest: anyText,
+    policies: integer,
     /** Of a signed bundle: whose signatures verified, until when it may be activated, what else came with it. */
     bundle: z
       .strictObject({
-        revision: z.number().int(),
+        revision: integer,
         /** Signers' ids, sorted. */
-        signers: z.array(z.string()),
-        notAfter: z.number().int(),
+        signers: z.array(anyText),
+        notAfter: integer,
         destructive: z.boolean(),
         /** Signers from now on, where it changes them. */
-        keys: z.array(z.string()).optional(),
+        keys: z.array(anyText).optional(),
         /** Resources published from now on, where it brings a directory. */
-        resources: z.number().int().optional(),
+        resources: integer.optional(),
       })
       .optional(),
   }),
   /** A bundle was offered and not taken; what was in force stays. `code`: of the error table. */
   'policy.refused': z.strictObject({
-    code: z.string(),
-    detail: z.string(),
+    code: anyText,
+    detail: anyText,
     /** SHA-256 of the bytes offered, hexadecimal. */
-    digest: z.string(),
-    from: z.string(),
+    digest: anyText,
+    from: anyText,
   }),
   /** A candidate policy set is compared with the one that decides from now on, or no longer. */
   'simulation.changed': simulation
     .omit({ differences: true })
-    .extend({ what: z.enum(['started', 'stopped']), kinds: z.number().int().nonnegative() }),
+    .extend({ what: z.enum(['started', 'stopped']), kinds: count }),
   /** A tunnel session was confirmed: equal identity on both ends. */
   'tunnel.session': confirmedSession,
   /** A handshake was refused for a reason worth a record; floods are counted, not recorded one by one. */
@@ -73,8 +74,8 @@ const kinds = {
     endpoint,
     peer: peerId.optional(),
     publicKey: publicKeyText.optional(),
-    reason: z.string(),
-    count: z.number().int().positive(),
+    reason: anyText,
+    count: integer.positive(),
   }),
   /** Written and durable before the first byte goes to the device. */
   'session.start': z.strictObject({ grant }),
@@ -84,28 +85,28 @@ const kinds = {
   /** A protocol unit that the session was permitted: the first of its kind one by one, the rest counted in session.end. */
   'session.unit': z.strictObject({
     session: sessionId,
-    unit: z.string(),
+    unit: anyText,
     action,
     /** Ids of the policies that made the grant. */
-    rules: z.array(z.string()),
+    rules: z.array(anyText),
     subject,
     target,
   }),
   /** A protocol unit that was refused in the protocol's own way. */
   'session.unit.refused': z.strictObject({
     session: sessionId,
-    unit: z.string(),
+    unit: anyText,
     action: action.optional(),
     /** Ids of the policies that took the action away; empty where none permits it. */
-    rules: z.array(z.string()),
-    reason: z.string(),
+    rules: z.array(anyText),
+    reason: anyText,
     subject,
     target,
   }),
   /** A session whose units are all recorded did more of them than are: from here on they are counted. */
   'session.recording.full': z.strictObject({
     session: sessionId,
-    units: z.number().int().positive(),
+    units: integer.positive(),
     subject,
     target,
   }),
@@ -113,58 +114,58 @@ const kinds = {
     session: sessionId,
     subject,
     target,
-    reason: z.string(),
-    durationMs: z.number().int().nonnegative(),
+    reason: anyText,
+    durationMs: count,
     /** Bytes towards the device and towards the user. */
-    bytesToDevice: z.number().int().nonnegative(),
-    bytesToUser: z.number().int().nonnegative(),
-    units: z.record(z.string(), z.number().int().positive()),
+    bytesToDevice: count,
+    bytesToUser: count,
+    units: z.record(anyText, integer.positive()),
   }),
   /** The sensor saw a device for the first time, or learnt something new of what it is. */
   'device.observed': z.strictObject({
-    mac: z.string(),
-    addresses: z.array(z.string()),
+    mac: anyText,
+    addresses: z.array(anyText),
     vendor: z.string().optional(),
-    what: z.array(z.string()),
+    what: z.array(anyText),
   }),
   /** The sensor holds something against a device; again when it got worse or came back. */
   'finding.raised': z.strictObject({
     finding: findingId,
     what: findingKind,
     severity,
-    technique: z.string(),
-    device: z.string(),
+    technique: anyText,
+    device: anyText,
     mac: z.string().optional(),
-    evidence: z.array(z.string()),
-    first: z.number().int(),
+    evidence: z.array(anyText),
+    first: integer,
   }),
   /** A finding is over: acknowledged, suppressed for a while, or not seen any more. */
   'finding.closed': z.strictObject({
     finding: findingId,
     what: findingKind,
-    device: z.string(),
+    device: anyText,
     why: z.enum(['acknowledged', 'suppressed', 'over']),
     /** What it is about is part of the baseline from then on. */
     learned: z.literal(true).optional(),
     by: z.string().optional(),
     note: z.string().optional(),
-    until: z.number().int().optional(),
+    until: integer.optional(),
   }),
   /** Somebody broke the glass, in vain or not, and when it was over. */
   'breakGlass.opened': z.strictObject({ glass }),
   'breakGlass.refused': z.strictObject({
-    user: z.string(),
-    peer: z.string(),
-    scenario: z.string(),
+    user: anyText,
+    peer: anyText,
+    scenario: anyText,
     resource: z.string().optional(),
-    reason: z.string(),
-    why: z.string(),
+    reason: anyText,
+    why: anyText,
   }),
   'breakGlass.ended': z.strictObject({ glass }),
   /** Emergency mode of the site; refused starts and ends too. */
   'emergency.started': z.strictObject({ emergency }),
   'emergency.ended': z.strictObject({ emergency }),
-  'emergency.refused': z.strictObject({ verb: z.enum(['start', 'end']), by: z.string(), why: z.string() }),
+  'emergency.refused': z.strictObject({ verb: z.enum(['start', 'end']), by: anyText, why: anyText }),
   /** A request for access was made, approved, denied, withdrawn, or is over. */
   'request.changed': z.strictObject({ request: accessRequest }),
   /** A review is due from now on; it was closed. */
@@ -177,35 +178,35 @@ const kinds = {
   /** The coordinator came or went, or the grace without it ended. */
   'offline.changed': z.strictObject({ offline: offlineStatus }),
   /** Records that follow were kept in the emergency journal of `process` while the log could not be written. */
-  'journal.replayed': z.strictObject({ process: processName, records: z.number().int().positive() }),
+  'journal.replayed': z.strictObject({ process: processName, records: integer.positive() }),
   /** Something was reported of a user or a user's device that hadn't been known so. `by`: who said it. */
-  'fact.reported': z.strictObject({ fact, by: z.string() }),
+  'fact.reported': z.strictObject({ fact, by: anyText }),
   /** A stick was plugged in and not taken. Nothing of its content: `digest` is SHA-256 of the enrolment's head. */
   'provision.refused': z.strictObject({
     code: provisionCode,
     digest: z.string().optional(),
     /** More than one when there was no room to keep them one by one. */
-    count: z.number().int().positive(),
+    count: integer.positive(),
   }),
   /** An operator did something on the local page or the command line. */
   'operator.action': z.strictObject({
-    operator: z.string(),
-    verb: z.string(),
-    object: z.string(),
+    operator: anyText,
+    verb: anyText,
+    object: anyText,
     outcome: z.enum(['done', 'refused']),
   }),
   /** A health item changed its level. */
   'health.changed': z.strictObject({
-    item: z.string(),
+    item: anyText,
     level: z.enum(['ok', 'warning', 'critical']),
-    text: z.string(),
+    text: anyText,
   }),
 } as const;
 
 export type AuditKind = keyof typeof kinds;
 
 const eventSchemas = Object.entries(kinds).map(([kind, body]) =>
-  z.strictObject({ kind: z.literal(kind), at: z.number().int().nonnegative(), origin: processName, body }),
+  z.strictObject({ kind: z.literal(kind), at: count, origin: processName, body }),
 );
 export const auditEvent = z.discriminatedUnion(
   'kind',
@@ -226,18 +227,18 @@ export type AuditBody<K extends AuditKind> = z.infer<(typeof kinds)[K]>;
 
 /** A record as the log holds it. `seq` counts from 0; `time` is the log's own clock, epoch ms. */
 export const auditRecord = z.strictObject({
-  seq: z.number().int().nonnegative(),
-  time: z.number().int().nonnegative(),
+  seq: count,
+  time: count,
   event: auditEvent,
   /** RFC 6962 leaf hash of the canonical record, hexadecimal. */
-  leaf: z.string(),
+  leaf: anyText,
 });
 export type AuditRecord = z.infer<typeof auditRecord>;
 
 /** Head of the tree: size and RFC 6962 root (hexadecimal) at a time. */
 export const treeHead = z.strictObject({
-  size: z.number().int().nonnegative(),
-  root: z.string(),
-  time: z.number().int().nonnegative(),
+  size: count,
+  root: anyText,
+  time: count,
 });
 export type TreeHead = z.infer<typeof treeHead>;

@@ -17,6 +17,7 @@ import { obligation } from './grant.ts';
 import { siteId } from './ids.ts';
 import { siteData } from './site-data.ts';
 import { signerText } from './signer.ts';
+import { anyText, count, filledText, integer, text } from './scalar.ts';
 
 export const BUNDLE_FORMAT = 1;
 /** The first line, which is signed too. */
@@ -26,9 +27,9 @@ export const MAX_BUNDLE_BYTES = 5 * 1024 * 1024;
 export const MAX_SIGNATURES = 8;
 export const MAX_VECTORS = 1024;
 
-const instant = z.number().int().nonnegative();
+const instant = count;
 /** Cedar's own JSON of entities and values; the engine reads it with its own checks. */
-const uid = z.strictObject({ type: z.string().min(1).max(128), id: z.string().max(256) });
+const uid = z.strictObject({ type: filledText(128), id: text(256) });
 
 /** What is asked: an action, an obligation or breaking the glass; all of them are actions to Cedar. */
 const asked = z.enum([...actions, ...obligation.shape.kind.options, 'breakGlass']);
@@ -38,12 +39,12 @@ export type Asked = z.infer<typeof asked>;
 export const policyVector = z.strictObject({
   principal: uid,
   resource: uid,
-  context: z.record(z.string(), z.unknown()),
+  context: z.record(anyText, z.unknown()),
   entities: z
-    .array(z.strictObject({ uid, attrs: z.record(z.string(), z.unknown()), parents: z.array(uid).max(256) }))
+    .array(z.strictObject({ uid, attrs: z.record(anyText, z.unknown()), parents: z.array(uid).max(256) }))
     .max(256),
   /** For everything that was asked: whether it is allowed, and `@id`s of the policies that made it so, sorted. */
-  answers: z.partialRecord(asked, z.strictObject({ allow: z.boolean(), rules: z.array(z.string()) })),
+  answers: z.partialRecord(asked, z.strictObject({ allow: z.boolean(), rules: z.array(anyText) })),
 });
 export type PolicyVector = z.infer<typeof policyVector>;
 
@@ -58,7 +59,7 @@ export type BundleDirectory = z.infer<typeof bundleDirectory>;
 export const bundleContent = z.strictObject({
   format: z.literal(BUNDLE_FORMAT),
   /** Goes up with every bundle of a site; a gateway takes none below the highest it has seen. */
-  revision: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  revision: integer.min(1).max(Number.MAX_SAFE_INTEGER),
   /** Sites it is for. */
   audience: z.array(siteId).min(1).max(4096),
   /** When it may be activated, epoch ms: from the first until before the second. */

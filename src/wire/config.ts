@@ -12,14 +12,15 @@ import { owner, word } from './facts.ts';
 import { posture } from './grant.ts';
 import { deviceId, peerId, publicKeyText, resourceId, siteId, userId } from './ids.ts';
 import { siteData } from './site-data.ts';
+import { filledText, integer, text } from './scalar.ts';
 
 /** Absolute path of a file or folder. */
 const path = z.string().regex(/^\//, 'must be an absolute path').max(4096);
 /** Linux interface name, IFNAMSIZ - 1. */
 const interfaceName = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, 'must be an interface name');
-const uid = z.number().int().min(0).max(4294967294);
+const uid = integer.min(0).max(4294967294);
 
-const site = z.strictObject({ id: siteId, name: z.string().min(1).max(100) });
+const site = z.strictObject({ id: siteId, name: filledText(100) });
 
 const tunnel = z.strictObject({
   interface: interfaceName.default('anteroom0'),
@@ -28,7 +29,7 @@ const tunnel = z.strictObject({
   privateKeyFile: path,
   /** The gateway's own addresses on the tunnel interface, with prefix length. */
   addresses: z.array(ipPrefix).min(1),
-  mtu: z.number().int().min(1280).max(9000).default(1420),
+  mtu: integer.min(1280).max(9000).default(1420),
 });
 
 const peer = z.strictObject({
@@ -42,10 +43,10 @@ const peer = z.strictObject({
   /** Where to reach the peer before it has spoken; roaming replaces it. */
   endpoint: endpoint.optional(),
   /** Seconds between keepalives, 0 for none. */
-  persistentKeepalive: z.number().int().min(0).max(65535).default(0),
+  persistentKeepalive: integer.min(0).max(65535).default(0),
   user: userId,
   /** What the user's own device is, and its posture until a report says otherwise. */
-  userDevice: z.string().min(1).max(100),
+  userDevice: filledText(100),
   /** Whose device that is, and whether it is a workstation that many use. */
   owner: owner.default('clinic'),
   shared: z.boolean().default(false),
@@ -54,22 +55,22 @@ const peer = z.strictObject({
 
 const user = z.strictObject({
   id: userId,
-  name: z.string().min(1).max(100),
-  roles: z.array(z.string().min(1).max(64)).min(1),
+  name: filledText(100),
+  roles: z.array(filledText(64)).min(1),
   /** Units of the site the user works in, the same words as a device's `unit`; policy may tie access to them. */
-  units: z.array(z.string().min(1).max(64)).max(64).default([]),
+  units: z.array(filledText(64)).max(64).default([]),
   /** `service`: a machine that signs in by itself. */
   kind: z.enum(['person', 'service']).default('person'),
   groups: z.array(word).max(64).default([]),
   /** 0 to 9; policy compares it with a resource's `sensitivity`. */
-  clearance: z.number().int().min(0).max(9).default(0),
+  clearance: integer.min(0).max(9).default(0),
 });
 
 const device = z.strictObject({
   id: deviceId,
-  name: z.string().min(1).max(100),
-  class: z.string().min(1).max(64),
-  unit: z.string().min(1).max(64).default('unassigned'),
+  name: filledText(100),
+  class: filledText(64),
+  unit: filledText(64).default('unassigned'),
   /** Where in the site's network it belongs: "imaging", "bedside". */
   zone: word.default('unassigned'),
   address: ipAddress,
@@ -85,7 +86,7 @@ const resource = z.strictObject({
   port,
   ephi: z.boolean().default(true),
   /** 0 to 9, above a user's `clearance` where policy says so. */
-  sensitivity: z.number().int().min(0).max(9).default(0),
+  sensitivity: integer.min(0).max(9).default(0),
   /** An administration console, not the clinical application. */
   admin: z.boolean().default(false),
   /** What a quarantined device may still reach, to be put right: an update server, the help desk. */
@@ -131,14 +132,14 @@ const overlay = z.strictObject({
 
 const limits = z.strictObject({
   /** Open sessions from one peer, and in all. */
-  sessionsPerPeer: z.number().int().min(1).default(64),
-  sessions: z.number().int().min(1).default(1024),
+  sessionsPerPeer: integer.min(1).default(64),
+  sessions: integer.min(1).default(1024),
   /** How long a device may take to accept a connection, and to say its first byte, ms. */
-  connectMs: z.number().int().min(100).default(5_000),
-  firstByteMs: z.number().int().min(100).default(15_000),
+  connectMs: integer.min(100).default(5_000),
+  firstByteMs: integer.min(100).default(15_000),
   /** Idle and absolute limits of a session where policy gives none, ms. */
-  idleMs: z.number().int().min(1_000).default(900_000),
-  sessionMs: z.number().int().min(1_000).default(43_200_000),
+  idleMs: integer.min(1_000).default(900_000),
+  sessionMs: integer.min(1_000).default(43_200_000),
 });
 
 /** User ids of the processes: who may use which local socket. The image's sysusers.d uses the same numbers. */
@@ -219,14 +220,14 @@ export const configSchema = z
     /** The page for peers, on the gateway's own address inside the tunnel: what they may do, and asking for more. */
     portal: z.strictObject({ enabled: z.boolean().default(true), port: port.default(80) }).prefault({}),
     /** Who looks after this gateway from outside. Without it the gateway is standalone and no grace runs out. */
-    coordinator: z.strictObject({ name: z.string().min(1).max(100) }).optional(),
+    coordinator: z.strictObject({ name: filledText(100) }).optional(),
     /** Where `anteroom update install` looks when nobody says: the folder of manifest.json, and whose certificate it has. */
     update: z
       .strictObject({
-        url: z
-          .string()
-          .max(512)
-          .regex(/^https:\/\/[A-Za-z0-9.:[\]-]+(?:\/[A-Za-z0-9._~/-]*)?$/, 'must be an https address'),
+        url: text(512).regex(
+          /^https:\/\/[A-Za-z0-9.:[\]-]+(?:\/[A-Za-z0-9._~/-]*)?$/,
+          'must be an https address',
+        ),
         ca: path,
       })
       .optional(),
@@ -238,7 +239,7 @@ export const configSchema = z
         baseline: z
           .strictObject({
             /** How long a device is learnt before what is new of it counts. */
-            days: z.number().int().min(1).max(90).default(14),
+            days: integer.min(1).max(90).default(14),
             /** `rolling`: what goes on for days becomes normal. `frozen`: only an operator makes it so. */
             mode: z.enum(['rolling', 'frozen']).default('rolling'),
           })
@@ -248,11 +249,7 @@ export const configSchema = z
     audit: z
       .strictObject({
         /** Appends are refused when fewer bytes are free on the store's file system. */
-        reserveBytes: z
-          .number()
-          .int()
-          .min(0)
-          .default(16 * 1024 * 1024),
+        reserveBytes: integer.min(0).default(16 * 1024 * 1024),
       })
       .prefault({}),
     status: z

@@ -6,6 +6,7 @@
  * card and its own serial number is the same device; another device on the same card is another device.
  */
 import * as z from 'zod';
+import { anyText, filledText, integer, text } from './scalar.ts';
 
 export const deviceKeyKinds = [
   /** Maker, model and serial number as the device itself says. */
@@ -20,11 +21,11 @@ export const deviceKeyKinds = [
   'name',
   'mac',
 ] as const;
-export const deviceKey = z.strictObject({ kind: z.enum(deviceKeyKinds), value: z.string().min(1).max(200) });
+export const deviceKey = z.strictObject({ kind: z.enum(deviceKeyKinds), value: filledText(200) });
 export type DeviceKey = z.infer<typeof deviceKey>;
 
 export const lifecycles = ['new', 'in-service', 'maintenance', 'retired'] as const;
-const line = z.string().min(1).max(100);
+const line = filledText(100);
 
 /** What an operator may say of a device; a field set to '' is taken back. */
 export const deviceFields = [
@@ -39,25 +40,25 @@ export const deviceFields = [
   'os',
 ] as const;
 export type DeviceField = (typeof deviceFields)[number];
-const said = z.strictObject({ value: line, by: z.string().max(100), at: z.number().int() });
+const said = z.strictObject({ value: line, by: text(100), at: integer });
 
 export const deviceRecord = z.strictObject({
   /** `d-` and 16 hexadecimal digits: stays for as long as the device does. */
   id: z.string().regex(/^d-[0-9a-f]{16}$/),
   keys: z.array(deviceKey).max(32),
   /** Cards it was seen with, the latest last. */
-  macs: z.array(z.string()).max(8),
+  macs: z.array(anyText).max(8),
   lifecycle: z.enum(lifecycles),
   /** An operator says that this is what it seems to be. */
-  confirmed: z.strictObject({ by: z.string().max(100), at: z.number().int() }).optional(),
+  confirmed: z.strictObject({ by: text(100), at: integer }).optional(),
   said: z.partialRecord(z.enum(deviceFields), said),
-  first: z.number().int(),
-  last: z.number().int(),
+  first: integer,
+  last: integer,
 });
 export type DeviceRecord = z.infer<typeof deviceRecord>;
 
 /** A row of the inventory: what lasts, and the risk that open findings come to, 0 to 100. */
 export const deviceStanding = z.strictObject({
   record: deviceRecord,
-  risk: z.number().int().min(0).max(100),
+  risk: integer.min(0).max(100),
 });

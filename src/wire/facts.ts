@@ -10,13 +10,14 @@ import * as z from 'zod';
 import { action } from './action.ts';
 import { ipAddress } from './address.ts';
 import { deviceId, peerId, userId } from './ids.ts';
+import { anyText, filledText, integer, text } from './scalar.ts';
 
 /** An instant that is one: 2001 at the earliest, so that neither null nor 0 nor seconds pass for it. */
-export const instant = z.number().int().min(1_000_000_000_000).max(99_999_999_999_999);
+export const instant = integer.min(1_000_000_000_000).max(99_999_999_999_999);
 /** A word that policies compare with: a unit, a zone, a class. */
-export const word = z.string().min(1).max(64);
+export const word = filledText(64);
 /** The part of it that people read. */
-export const sentence = z.string().min(1).max(300);
+export const sentence = filledText(300);
 
 // --- posture -------------------------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ export const finding = z.strictObject({
   due: instant.optional(),
   becomes: findingLevel.optional(),
   /** `due` in the site's own time, for people: "Tue 24 Nov, 14:00". */
-  by: z.string().max(40).optional(),
+  by: text(40).optional(),
 });
 export type Finding = z.infer<typeof finding>;
 
@@ -113,7 +114,7 @@ export const ticketFact = z.strictObject({
   kind: z.enum(['change', 'incident', 'request']),
   actions: z.array(action).min(1),
   /** Different people who approved it. */
-  approvals: z.number().int().min(0).max(16),
+  approvals: integer.min(0).max(16),
 });
 export type TicketFact = z.infer<typeof ticketFact>;
 
@@ -121,16 +122,16 @@ export type TicketFact = z.infer<typeof ticketFact>;
 
 /** The gateway's local time: minute of the day, and weekday from 1 (Monday) to 7. */
 export const localTime = z.strictObject({
-  minute: z.number().int().min(0).max(1439),
-  weekday: z.number().int().min(1).max(7),
+  minute: integer.min(0).max(1439),
+  weekday: integer.min(1).max(7),
 });
 export type LocalTime = z.infer<typeof localTime>;
 
 export const requestFacts = z.strictObject({
   /** Units in which the user works. */
-  units: z.array(z.string()),
+  units: z.array(anyText),
   /** The medical device. */
-  device: z.strictObject({ class: z.string(), unit: z.string(), zone: z.string().optional() }),
+  device: z.strictObject({ class: anyText, unit: anyText, zone: z.string().optional() }),
   ephi: z.boolean(),
   time: localTime,
   /** The site is in emergency mode. */
@@ -146,7 +147,7 @@ export const requestFacts = z.strictObject({
       groups: z.array(word),
       /** Devices of the patients in the user's care. */
       assigned: z.array(deviceId),
-      clearance: z.number().int().min(0).max(9),
+      clearance: integer.min(0).max(9),
     })
     .optional(),
   /** The user's own device. `shared`: a workstation that many use. */
@@ -154,19 +155,19 @@ export const requestFacts = z.strictObject({
   /** The published application. `remediation`: what a quarantined device may still reach. */
   resource: z
     .strictObject({
-      sensitivity: z.number().int().min(0).max(9),
+      sensitivity: integer.min(0).max(9),
       admin: z.boolean(),
       remediation: z.boolean(),
     })
     .optional(),
   /** What stands behind `subject.posture`. */
   signals: signalStates.optional(),
-  patchDays: z.number().int().min(0).optional(),
+  patchDays: integer.min(0).optional(),
   /** The address that the tunnel's packets come from. */
   outer: ipAddress.optional(),
   location: z
     .strictObject({
-      site: z.string(),
+      site: anyText,
       /** Named networks of the site's data that `outer` lies in. */
       networks: z.array(word),
       country,
@@ -180,14 +181,14 @@ export const requestFacts = z.strictObject({
       method: authenticationMethod,
       phishingResistant: z.boolean(),
       /** Whole minutes ago, and the instant itself. */
-      age: z.number().int().min(0),
+      age: integer.min(0),
       at: instant.optional(),
     })
     .optional(),
   /** 0 (none) to 100. */
-  risk: z.number().int().min(0).max(100).optional(),
+  risk: integer.min(0).max(100).optional(),
   /** What the sensor's open findings against the device come to; without it, there are none. */
-  deviceRisk: z.number().int().min(1).max(100).optional(),
+  deviceRisk: integer.min(1).max(100).optional(),
   ticket: ticketFact.optional(),
   /** Names of the maintenance windows open now for this user and resource. */
   windows: z.array(word).optional(),
@@ -210,7 +211,7 @@ export const fact = z.discriminatedUnion('kind', [
     at: instant,
     signals: signalStates.omit({ patchAge: true }).partial(),
     /** Days since the last update of the system. */
-    patchDays: z.number().int().min(0).max(10_000).optional(),
+    patchDays: integer.min(0).max(10_000).optional(),
   }),
   z.strictObject({
     kind: z.literal('authentication'),
@@ -231,7 +232,7 @@ export const fact = z.discriminatedUnion('kind', [
     kind: z.literal('risk'),
     user: userId,
     at: instant,
-    score: z.number().int().min(0).max(100),
+    score: integer.min(0).max(100),
     until: instant.optional(),
   }),
   /** On a shift of the roster until it ends; `name` '-' stands for none, whatever the calendar says. */

@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import type { TechniqueId } from './attack-ics.ts';
+import { anyText, count, integer, text } from './scalar.ts';
 
 export const severities = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export const severity = z.enum(severities);
@@ -182,13 +183,13 @@ export const findingReport = z.strictObject({
   /** The card it is about; none for what concerns the whole link. */
   mac: mac.optional(),
   /** What sets it apart from others of its kind and card: a peer, a port, a version. */
-  key: z.string().max(128),
+  key: text(128),
   severity,
   /** The latest reasons, oldest first. */
-  evidence: z.array(z.string().max(200)).min(1).max(4),
-  first: z.number().int(),
-  last: z.number().int(),
-  count: z.number().int().positive(),
+  evidence: z.array(text(200)).min(1).max(4),
+  first: integer,
+  last: integer,
+  count: integer.positive(),
 });
 export type FindingReport = z.infer<typeof findingReport>;
 
@@ -200,13 +201,13 @@ export const findingId = z
 export const keptFinding = findingReport.extend({
   id: findingId,
   /** The device, by configured id, given name or card. */
-  device: z.string().max(100),
-  technique: z.string(),
+  device: text(100),
+  technique: anyText,
   state: z.enum(['open', 'acknowledged', 'suppressed', 'closed']),
   /** Of a suppressed one: epoch ms. */
-  until: z.number().int().optional(),
-  note: z.string().max(300).optional(),
-  by: z.string().max(100).optional(),
+  until: integer.optional(),
+  note: text(300).optional(),
+  by: text(100).optional(),
   /** Acknowledged as normal: it is part of the baseline from then on. */
   learned: z.literal(true).optional(),
   /** It was that once, and isn't any more. */
@@ -223,7 +224,7 @@ export const isLearnable = (f: Pick<KeptFinding, 'kind' | 'mac' | 'key'>): boole
 export const acceptedConduct = z.strictObject({
   mac,
   kind: z.enum(learnableKinds),
-  key: z.string().max(128),
+  key: text(128),
 });
 export type AcceptedConduct = z.infer<typeof acceptedConduct>;
 
@@ -261,18 +262,18 @@ export const baselineFlow = z.strictObject({
   mac,
   role: z.enum(['client', 'server']),
   /** The other end: its card where it is on the link, its address or prefix where not. */
-  peer: z.string().max(64),
-  address: z.string().max(64),
+  peer: text(64),
+  address: text(64),
   outside: z.boolean(),
   transport: z.enum(['tcp', 'udp']),
   /** 0: a port above the registered ones, another each time. */
-  port: z.number().int().min(0).max(65_535),
-  protocol: z.string().max(32).optional(),
-  first: z.number().int(),
-  last: z.number().int(),
-  flows: z.number().int().nonnegative(),
-  bytesOut: z.number().int().nonnegative(),
-  bytesIn: z.number().int().nonnegative(),
+  port: integer.min(0).max(65_535),
+  protocol: text(32).optional(),
+  first: integer,
+  last: integer,
+  flows: count,
+  bytesOut: count,
+  bytesIn: count,
   /** Seen while the device was learnt, or taken in since. */
   learnt: z.boolean(),
 });

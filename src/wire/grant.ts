@@ -8,13 +8,14 @@ import type { Action } from './action.ts';
 import { endpoint } from './address.ts';
 import { finding, instant, requestFacts } from './facts.ts';
 import { deviceId, peerId, resourceId, sessionId, tunnelSessionId, userId } from './ids.ts';
+import { anyText, integer } from './scalar.ts';
 
 /** Posture of the user's own device, as last reported. */
 export const posture = z.strictObject({
   /** The ladder: allow, warn, step down, quarantine; `unknown` without a report that counts. */
   level: z.enum(['good', 'minor', 'major', 'critical', 'unknown']),
   /** 0 (worst) to 100. */
-  score: z.number().int().min(0).max(100),
+  score: integer.min(0).max(100),
   /** What isn't as it should be, the gravest first. */
   findings: z.array(finding).optional(),
 });
@@ -23,10 +24,10 @@ export type Posture = z.infer<typeof posture>;
 /** Who is asking, from where, over what: facts of the running session. */
 export const subject = z.strictObject({
   user: userId,
-  roles: z.array(z.string()),
+  roles: z.array(anyText),
   peer: peerId,
   /** The user's device (laptop, workstation). */
-  userDevice: z.string(),
+  userDevice: anyText,
   posture,
   kex: kexMode,
   /** The tunnel session that carried the first packet; absent on a local path. */
@@ -51,7 +52,7 @@ export type Target = z.infer<typeof target>;
 export const obligation = z.strictObject({
   /** `quarantine`: nothing but what is marked for remediation. */
   kind: z.enum(['warn', 'record', 'watch', 'step-up', 'review', 'watermark', 'quarantine']),
-  text: z.string(),
+  text: anyText,
 });
 export type Obligation = z.infer<typeof obligation>;
 
@@ -59,9 +60,9 @@ export type Obligation = z.infer<typeof obligation>;
 export const stepUp = z.strictObject({
   method: z.enum(['any', 'phishing-resistant']),
   /** How old it may be, ms. */
-  maxAge: z.number().int().positive().optional(),
+  maxAge: integer.positive().optional(),
   /** Where to do it, for people; empty where the site doesn't say. */
-  where: z.string(),
+  where: anyText,
 });
 export type StepUp = z.infer<typeof stepUp>;
 
@@ -82,9 +83,9 @@ export const rungs = ['allow', 'warn', 'step-down', 'quarantine'] as const;
 export const denial = z.strictObject({
   actions: z.array(action).min(1),
   /** Ids of the policies that took them away, sorted; empty where no policy permits them. */
-  rules: z.array(z.string()),
+  rules: z.array(anyText),
   /** In words for the user. */
-  reason: z.string(),
+  reason: anyText,
   stepUp: stepUp.optional(),
 });
 export type Denial = z.infer<typeof denial>;
@@ -98,20 +99,20 @@ export const grant = z.strictObject({
   obligations: z.array(obligation),
   limits: z.strictObject({
     /** Session ends when nothing passed for this long, ms. */
-    idle: z.number().int().positive(),
+    idle: integer.positive(),
     /** Session ends at this instant whatever happens, epoch ms. */
-    end: z.number().int().positive(),
+    end: integer.positive(),
   }),
   /** The earliest instant at which the answer may change, epoch ms. At most `limits.end`. */
-  expiresAt: z.number().int().positive(),
+  expiresAt: integer.positive(),
   /** Ids of the policies that determined the permitted actions, sorted. */
-  rules: z.array(z.string()).min(1),
+  rules: z.array(anyText).min(1),
   /** Every action that is *not* permitted, by reason; sorted by reason. */
   denials: z.array(denial),
   /** Revision of the policy set that decided. */
-  revision: z.string(),
+  revision: anyText,
   /** When the session began, epoch ms: what its absolute end counts from. */
-  start: z.number().int().positive().optional(),
+  start: integer.positive().optional(),
   rung: z.enum(rungs).optional(),
   /** What was decided on, besides `subject` and `target`. */
   facts: requestFacts.optional(),
@@ -128,10 +129,10 @@ export const refusal = z.strictObject({
   subject: subject.optional(),
   target: target.optional(),
   /** A code of the error table. */
-  code: z.string(),
-  rules: z.array(z.string()),
-  reasons: z.array(z.string()).min(1),
-  revision: z.string(),
+  code: anyText,
+  rules: z.array(anyText),
+  reasons: z.array(anyText).min(1),
+  revision: anyText,
   /** Authentications of which each would permit something. */
   stepUp: z.array(stepUp).optional(),
   /** The earliest instant at which the clock alone may change it, epoch ms. */

@@ -1,13 +1,14 @@
 /** One item of the health list: what it is about, how bad, and what to do. Page, CLI and audit read the same list. */
 import * as z from 'zod';
+import { anyText, integer } from './scalar.ts';
 
 export const healthItem = z.strictObject({
   /** Stable name, `room.thing`: `tunnel.link`, `audit.disk`, `sensor.drops`. */
-  item: z.string(),
+  item: anyText,
   level: z.enum(['ok', 'warning', 'critical']),
   /** What holds, and when it isn't `ok` what still works and what to do. */
-  text: z.string(),
-  since: z.number().int(),
+  text: anyText,
+  since: integer,
 });
 export type HealthItem = z.infer<typeof healthItem>;
 
@@ -15,8 +16,8 @@ export type HealthItem = z.infer<typeof healthItem>;
 export const healthSummary = z.strictObject({
   health: z.array(healthItem),
   /** Live ones. */
-  sessions: z.number().int(),
+  sessions: integer,
   /** Devices that were seen. */
-  devices: z.number().int(),
+  devices: integer,
 });
 export type HealthSummary = z.infer<typeof healthSummary>;

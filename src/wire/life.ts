@@ -9,8 +9,9 @@ import * as z from 'zod';
 import { action } from './action.ts';
 import { sentence, word } from './facts.ts';
 import { peerId, resourceId, userId } from './ids.ts';
+import { anyText, count, filledText, integer, text } from './scalar.ts';
 
-const instant = z.number().int().nonnegative();
+const instant = count;
 
 /** `glass-`, `emergency-`, `request-` or `review-`, and 64 random bits. */
 const idOf = (kind: string): z.ZodString =>
@@ -27,12 +28,12 @@ export const reviewId = idOf('review');
 
 /** Who did something by hand: a user by the portal, a local account by the command line, a signed order. */
 export const actor = z.strictObject({
-  by: z.string().min(1).max(100),
+  by: filledText(100),
   via: z.enum(['portal', 'command line', 'signed order', 'offline credential', 'gateway']),
 });
 export type Actor = z.infer<typeof actor>;
 
-const ended = z.strictObject({ at: instant, why: z.string().max(300), actor: actor.optional() });
+const ended = z.strictObject({ at: instant, why: text(300), actor: actor.optional() });
 
 /** Break-glass by one user on one device, for one scenario. */
 export const glass = z.strictObject({
@@ -74,12 +75,12 @@ export const accessRequest = z.strictObject({
   actions: z.array(action).min(1),
   reason: sentence,
   ticket: word.optional(),
-  hours: z.number().int().min(1).max(720),
+  hours: integer.min(1).max(720),
   state: z.enum(requestStates),
   at: instant,
   /** How many different people have to approve, and who did. */
-  needs: z.number().int().min(1).max(4),
-  approvals: z.array(z.strictObject({ actor, at: instant, note: z.string().max(300) })).max(4),
+  needs: integer.min(1).max(4),
+  approvals: z.array(z.strictObject({ actor, at: instant, note: text(300) })).max(4),
   /** Of an approved one. */
   until: instant.optional(),
   /** When it stops waiting, or stops holding. */
@@ -93,15 +94,15 @@ export const review = z.strictObject({
   id: reviewId,
   of: z.enum(['break-glass', 'emergency', 'session']),
   /** The glass, the emergency or the session. */
-  about: z.string(),
+  about: anyText,
   /** What happened, in a sentence. */
-  summary: z.string().max(600),
+  summary: text(600),
   /** Whose own doing it was: somebody else has to close it. */
-  user: z.string().max(100).optional(),
+  user: text(100).optional(),
   opened: instant,
   due: instant,
   /** Sessions that were opened under it, the first of them. */
-  sessions: z.array(z.string()).max(256),
+  sessions: z.array(anyText).max(256),
   closed: z
     .strictObject({
       at: instant,
@@ -116,11 +117,11 @@ export type Review = z.infer<typeof review>;
 /** Somebody answers for something going on, or being over: an entitlement, an exception. */
 export const attestation = z.strictObject({
   /** `exception:NAME`, or what an access review lists. */
-  object: z.string().min(1).max(200),
+  object: filledText(200),
   outcome: z.enum(['keep', 'remove']),
   actor,
   at: instant,
-  note: z.string().max(300),
+  note: text(300),
 });
 export type Attestation = z.infer<typeof attestation>;
 

@@ -40,11 +40,12 @@ import { hostObservation } from './observation.ts';
 import { portalAccess, portalRequests } from './portal.ts';
 import { simulationAnswer, simulationRequests } from './simulation.ts';
 import { siteData } from './site-data.ts';
+import { anyText, count, filledText, integer, text } from './scalar.ts';
 
 const nothing = z.strictObject({});
 
 /** A confirmed tunnel session and when it was, epoch ms. */
-export const tunnelSession = confirmedSession.extend({ at: z.number().int() });
+export const tunnelSession = confirmedSession.extend({ at: integer });
 export type TunnelSession = z.infer<typeof tunnelSession>;
 
 /** One peer as the tunnel sees it now. */
@@ -55,24 +56,24 @@ export const peerStatus = z.strictObject({
   /** How keys have to be agreed with it; what was agreed is in `session`. */
   policy: kexPolicy.optional(),
   /** Epoch ms of the last handshake that was confirmed, its session may be over. */
-  lastHandshake: z.number().int().optional(),
+  lastHandshake: integer.optional(),
   /** Epoch ms of the last authenticated packet from the peer. */
-  lastReceived: z.number().int().optional(),
-  receivedBytes: z.number().int().nonnegative(),
-  sentBytes: z.number().int().nonnegative(),
+  lastReceived: integer.optional(),
+  receivedBytes: count,
+  sentBytes: count,
 });
 export type PeerStatus = z.infer<typeof peerStatus>;
 
 /** A live session as the broker reports it. */
 export const sessionProgress = z.strictObject({
   session: sessionId,
-  startedAt: z.number().int(),
-  lastActivity: z.number().int(),
-  bytesToDevice: z.number().int().nonnegative(),
-  bytesToUser: z.number().int().nonnegative(),
+  startedAt: integer,
+  lastActivity: integer,
+  bytesToDevice: count,
+  bytesToUser: count,
   /** Protocol units seen so far, by name. */
-  units: z.record(z.string(), z.number().int()),
-  refused: z.number().int().nonnegative(),
+  units: z.record(anyText, integer),
+  refused: count,
 });
 export type SessionProgress = z.infer<typeof sessionProgress>;
 
@@ -80,15 +81,13 @@ export type SessionProgress = z.infer<typeof sessionProgress>;
 export const sessionRow = z.strictObject({
   grant,
   progress: sessionProgress,
-  ended: z.strictObject({ at: z.number().int(), reason: z.string() }).optional(),
+  ended: z.strictObject({ at: integer, reason: anyText }).optional(),
 });
 export type SessionRow = z.infer<typeof sessionRow>;
 
 /** One row of the inventory: what was configured, what was seen. */
 export const deviceRow = z.strictObject({
-  device: z
-    .strictObject({ id: z.string(), name: z.string(), class: z.string(), unit: z.string() })
-    .optional(),
+  device: z.strictObject({ id: anyText, name: anyText, class: anyText, unit: anyText }).optional(),
   observation: hostObservation.optional(),
   /** What lasts of it, and its risk; of hosts that were seen. */
   standing: deviceStanding.optional(),
@@ -97,18 +96,18 @@ export type DeviceRow = z.infer<typeof deviceRow>;
 
 /** Everything the status page shows, in one answer. */
 export const overview = z.strictObject({
-  site: z.strictObject({ id: z.string(), name: z.string() }),
-  version: z.string(),
-  startedAt: z.number().int(),
-  now: z.number().int(),
-  policy: z.strictObject({ revision: z.string(), policies: z.number().int() }).optional(),
+  site: z.strictObject({ id: anyText, name: anyText }),
+  version: anyText,
+  startedAt: integer,
+  now: integer,
+  policy: z.strictObject({ revision: anyText, policies: integer }).optional(),
   peers: z.array(peerStatus),
   sessions: z.array(sessionRow),
   devices: z.array(deviceRow),
   audit: treeHead.optional(),
   health: z.array(healthItem),
   /** Open findings by severity. */
-  findings: z.record(z.string(), z.number().int()).optional(),
+  findings: z.record(anyText, integer).optional(),
 });
 export type Overview = z.infer<typeof overview>;
 
@@ -121,17 +120,17 @@ const verb = <Q extends z.ZodType, A extends z.ZodType>(
 export const auditVerbs = {
   'audit.append': verb(
     z.strictObject({ events: z.array(auditEvent).min(1).max(1024) }),
-    z.strictObject({ first: z.number().int(), head: treeHead }),
+    z.strictObject({ first: integer, head: treeHead }),
   ),
   'audit.head': verb(nothing, treeHead),
   /** Answers also while the log is closed; then there is no head. */
   'audit.status': verb(nothing, z.strictObject({ head: treeHead.optional(), health: z.array(healthItem) })),
   'audit.read': verb(
-    z.strictObject({ from: z.number().int().nonnegative(), limit: z.number().int().min(1).max(1000) }),
+    z.strictObject({ from: count, limit: integer.min(1).max(1000) }),
     z.strictObject({ records: z.array(auditRecord) }),
   ),
   /** The latest signed checkpoint (C2SP signed note), none before the first, and the key to verify it with. */
-  'audit.checkpoint': verb(nothing, z.strictObject({ note: z.string().optional(), key: z.string() })),
+  'audit.checkpoint': verb(nothing, z.strictObject({ note: anyText.optional(), key: anyText })),
 } as const;
 export const auditPushes = {} as const;
 
@@ -172,30 +171,27 @@ export const lifeVerbs = {
   /** By an officer's offline credential: passphrase and one code of the printed sheet. */
   'emergency.start': verb(
     z.strictObject({
-      officer: z.string().max(64),
-      passphrase: z.string().max(1024),
-      code: z.string().max(64),
+      officer: text(64),
+      passphrase: text(1024),
+      code: text(64),
       reason: sentence,
-      hours: z.number().int().min(1).max(168).optional(),
+      hours: integer.min(1).max(168).optional(),
     }),
     z.strictObject({ emergency }),
   ),
   'emergency.end': verb(
     z.strictObject({
-      officer: z.string().max(64),
-      passphrase: z.string().max(1024),
-      code: z.string().max(64),
+      officer: text(64),
+      passphrase: text(1024),
+      code: text(64),
       reason: sentence,
     }),
     z.strictObject({ emergency }),
   ),
   /** A signed order, base64 (`wire/order.ts`): start or end an emergency, or news of the coordinator. */
-  'order.apply': verb(
-    z.strictObject({ order: z.string().max(65_536) }),
-    z.strictObject({ done: z.string() }),
-  ),
+  'order.apply': verb(z.strictObject({ order: text(65_536) }), z.strictObject({ done: anyText })),
   'request.decide': verb(
-    z.strictObject({ request: requestId, approve: z.boolean(), note: z.string().max(300) }),
+    z.strictObject({ request: requestId, approve: z.boolean(), note: text(300) }),
     z.strictObject({ request: accessRequest }),
   ),
   'request.end': verb(
@@ -212,9 +208,9 @@ export const lifeVerbs = {
   ),
   'review.attest': verb(
     z.strictObject({
-      object: z.string().min(1).max(200),
+      object: filledText(200),
       outcome: z.enum(['keep', 'remove']),
-      note: z.string().max(300),
+      note: text(300),
     }),
     z.strictObject({ attestation }),
   ),
@@ -222,15 +218,15 @@ export const lifeVerbs = {
 
 /** A bundle as `operator.policy.status` tells of it. */
 const bundleSummary = z.strictObject({
-  revision: z.number().int(),
+  revision: integer,
   /** SHA-256 of its content, hexadecimal. */
-  digest: z.string(),
-  activated: z.number().int(),
-  notBefore: z.number().int(),
-  notAfter: z.number().int(),
+  digest: anyText,
+  activated: integer,
+  notBefore: integer,
+  notAfter: integer,
   /** Of the one in force. */
-  policies: z.number().int().optional(),
-  signers: z.array(z.string()),
+  policies: integer.optional(),
+  signers: z.array(anyText),
 });
 export type BundleSummary = z.infer<typeof bundleSummary>;
 
@@ -238,16 +234,16 @@ export type BundleSummary = z.infer<typeof bundleSummary>;
 export const policyStatus = z.strictObject({
   mode: z.enum(['file', 'bundle']),
   /** What grants name; absent while nothing decides. */
-  revision: z.string().optional(),
+  revision: anyText.optional(),
   active: bundleSummary.optional(),
   /** The one in force before it. */
   previous: bundleSummary.optional(),
   /** Highest revision ever seen here. */
-  highest: z.number().int().optional(),
+  highest: integer.optional(),
   /** Signers that count now, by id. */
-  signers: z.array(z.string()),
+  signers: z.array(anyText),
   /** What is wrong, in words; empty in good order. */
-  faults: z.array(z.string()),
+  faults: z.array(anyText),
 });
 export type PolicyStatus = z.infer<typeof policyStatus>;
 
@@ -260,8 +256,8 @@ export const simulationVerbs = {
 } as const;
 
 /** How an operator names a device: configured id, inventory id, MAC, address or given name. */
-const deviceName = z.string().min(1).max(100);
-const remark = z.string().max(300);
+const deviceName = filledText(100);
+const remark = text(300);
 
 /** Served by `control`: findings, the inventory and the observed flows, for operators. */
 export const inventoryVerbs = {
@@ -270,7 +266,7 @@ export const inventoryVerbs = {
   'operator.device.set': verb(
     z.strictObject({
       device: deviceName,
-      fields: z.partialRecord(z.enum(deviceFields), z.string().max(100)),
+      fields: z.partialRecord(z.enum(deviceFields), text(100)),
       lifecycle: z.enum(lifecycles).optional(),
     }),
     deviceStanding,
@@ -278,7 +274,7 @@ export const inventoryVerbs = {
   'operator.device.retire': verb(z.strictObject({ device: deviceName, reason: remark }), deviceStanding),
   'operator.findings.list': verb(
     z.strictObject({ closed: z.boolean().default(false) }),
-    z.strictObject({ findings: z.array(keptFinding), now: z.number().int() }),
+    z.strictObject({ findings: z.array(keptFinding), now: integer }),
   ),
   /** Seen by a person; counts no more until it gets worse. `learn`: and is normal from now on. */
   'operator.findings.ack': verb(
@@ -289,13 +285,13 @@ export const inventoryVerbs = {
   'operator.findings.unlearn': verb(z.strictObject({ finding: findingId, note: remark }), keptFinding),
   /** Not shown and not counted until `until`. */
   'operator.findings.suppress': verb(
-    z.strictObject({ finding: findingId, until: z.number().int(), note: remark }),
+    z.strictObject({ finding: findingId, until: integer, note: remark }),
     keptFinding,
   ),
   /** What the sensor saw flow, for reports and drafts. */
   'operator.flows': verb(
-    z.strictObject({ from: z.number().int().nonnegative().default(0) }),
-    z.strictObject({ flows: z.array(baselineFlow).max(4096), next: z.number().int().optional() }),
+    z.strictObject({ from: count.default(0) }),
+    z.strictObject({ flows: z.array(baselineFlow).max(4096), next: integer.optional() }),
   ),
 } as const;
 
@@ -308,12 +304,12 @@ export const advisoryVerbs = {
     z.strictObject({
       advisories: z.array(advisory).max(256),
       catalogue: exploitedCatalogue.optional(),
-      from: z.string().max(300),
+      from: text(300),
     }),
     z.strictObject({
-      stored: z.number().int(),
-      unchanged: z.number().int(),
-      older: z.number().int(),
+      stored: integer,
+      unchanged: integer,
+      older: integer,
       catalogue: stored.optional(),
     }),
   ),
@@ -323,17 +319,17 @@ export const advisoryVerbs = {
     z.strictObject({
       matches: z.array(deviceAdvisory),
       /** Rows that had no room, and devices that weren't looked at yet. */
-      beyond: z.number().int(),
-      pending: z.number().int(),
+      beyond: integer,
+      pending: integer,
       /** How many are held. */
-      advisories: z.number().int(),
-      catalogue: z.strictObject({ version: z.string(), released: z.string() }).optional(),
+      advisories: integer,
+      catalogue: z.strictObject({ version: anyText, released: anyText }).optional(),
     }),
   ),
   /** In place of the one of its kind. */
   'operator.device.document': verb(
     z.strictObject({ device: deviceName, document: deviceDocument }),
-    z.strictObject({ device: z.string() }),
+    z.strictObject({ device: anyText }),
   ),
   'operator.device.documents': verb(
     z.strictObject({ device: deviceName }),
@@ -360,7 +356,7 @@ export const controlVerbs = {
   /** The broker's live sessions: sent at every change and, whole, after a reconnect. */
   'session.started': verb(z.strictObject({ grant, progress: sessionProgress }), nothing),
   'session.progress': verb(z.strictObject({ sessions: z.array(sessionProgress).max(1024) }), nothing),
-  'session.ended': verb(z.strictObject({ progress: sessionProgress, reason: z.string() }), nothing),
+  'session.ended': verb(z.strictObject({ progress: sessionProgress, reason: anyText }), nothing),
   'broker.health': verb(z.strictObject({ health: z.array(healthItem) }), nothing),
   'sensor.observed': verb(
     z.strictObject({
@@ -393,20 +389,17 @@ export const controlVerbs = {
   /** What decides, whole: the Cedar text (absent while nothing does), the site's data and the directory in force. */
   'operator.policy.content': verb(
     nothing,
-    z.strictObject({ policies: z.string().optional(), site: siteData, directory: bundleDirectory }),
+    z.strictObject({ policies: anyText.optional(), site: siteData, directory: bundleDirectory }),
   ),
   'operator.overview': verb(nothing, overview),
   /** Facts of users and their devices, each in place of what was known; live sessions are decided again at once. */
   'operator.facts': verb(z.strictObject({ facts: z.array(fact).min(1).max(64) }), nothing),
   /** End a live session now. */
-  'operator.revoke': verb(
-    z.strictObject({ session: sessionId, reason: z.string().min(1).max(200) }),
-    nothing,
-  ),
+  'operator.revoke': verb(z.strictObject({ session: sessionId, reason: filledText(200) }), nothing),
 } as const;
 /** Pushed by `control` to `broker`: what a live session may no longer do; to `sensor`: that more is normal. */
 export const controlPushes = {
-  'session.revoke': z.strictObject({ session: sessionId, reason: z.string() }),
+  'session.revoke': z.strictObject({ session: sessionId, reason: anyText }),
   'session.regrant': z.strictObject({ grant }),
   'directory.changed': nothing,
   'baseline.accepted': nothing,

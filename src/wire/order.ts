@@ -12,6 +12,7 @@
 import * as z from 'zod';
 import { instant, sentence } from './facts.ts';
 import { siteId } from './ids.ts';
+import { filledText, integer } from './scalar.ts';
 
 export const ORDER_MAGIC = 'anteroom-order 1\n';
 export const MAX_ORDER_BYTES = 16_384;
@@ -27,10 +28,10 @@ export const orderContent = z
     notAfter: instant,
     order: z.enum(['emergency.start', 'emergency.end', 'contact']),
     /** The security officer. */
-    officer: z.string().min(1).max(64),
+    officer: filledText(64),
     reason: sentence,
     /** Of an emergency that is to start; at most what the site's data allows. */
-    hours: z.number().int().min(1).max(168).optional(),
+    hours: integer.min(1).max(168).optional(),
   })
   .refine(({ notBefore, notAfter }) => notBefore < notAfter, {
     path: ['notAfter'],

@@ -9,15 +9,16 @@ import { finding, instant, sentence, signalStates, word } from './facts.ts';
 import { denial, obligation, posture, stepUp } from './grant.ts';
 import { resourceId } from './ids.ts';
 import { accessRequest, glass, lifeStatus, requestId } from './life.ts';
+import { anyText, integer, text } from './scalar.ts';
 
 /** What one resource is to whoever asks. */
 export const portalResource = z.strictObject({
   resource: resourceId,
-  name: z.string(),
-  class: z.string(),
-  unit: z.string(),
+  name: anyText,
+  class: anyText,
+  unit: anyText,
   virtual: endpoint,
-  protocol: z.string(),
+  protocol: anyText,
   actions: z.array(action),
   denials: z.array(denial),
   obligations: z.array(obligation),
@@ -26,14 +27,14 @@ export const portalResource = z.strictObject({
   /** The earliest instant at which this may change by itself. */
   changesAt: instant.optional(),
   /** Scenarios for which the glass may be broken here. */
-  scenarios: z.array(z.strictObject({ name: word, title: sentence, minutes: z.number().int() })),
+  scenarios: z.array(z.strictObject({ name: word, title: sentence, minutes: integer })),
   /** Actions that may be asked for, and how. */
   requestable: z
     .strictObject({
       actions: z.array(action).min(1),
-      maxHours: z.number().int(),
-      approvals: z.number().int(),
-      ticket: z.string().optional(),
+      maxHours: integer,
+      approvals: integer,
+      ticket: anyText.optional(),
     })
     .optional(),
 });
@@ -41,9 +42,9 @@ export type PortalResource = z.infer<typeof portalResource>;
 
 export const portalAccess = z.strictObject({
   now: instant,
-  site: z.string(),
-  user: z.string(),
-  device: z.string(),
+  site: anyText,
+  user: anyText,
+  device: anyText,
   posture,
   findings: z.array(finding),
   resources: z.array(portalResource).max(512),
@@ -51,7 +52,7 @@ export const portalAccess = z.strictObject({
   /** Their own requests, and those that wait for their approval. */
   requests: z.array(accessRequest),
   toApprove: z.array(accessRequest),
-  emergency: z.strictObject({ until: z.number().int(), reason: z.string() }).optional(),
+  emergency: z.strictObject({ until: integer, reason: anyText }).optional(),
   offline: lifeStatus.shape.offline,
 });
 export type PortalAccess = z.infer<typeof portalAccess>;
@@ -72,18 +73,18 @@ export const portalRequests = {
     resource: resourceId,
     actions: z.array(action).min(1).max(5),
     reason: sentence,
-    hours: z.number().int().min(1).max(720),
+    hours: integer.min(1).max(720),
     ticket: word.optional(),
   }),
   'portal.decide': z.strictObject({
     ...from,
     request: requestId,
     approve: z.boolean(),
-    note: z.string().max(300),
+    note: text(300),
   }),
   'portal.posture': z.strictObject({
     ...from,
     signals: signalStates.omit({ patchAge: true }).partial(),
-    patchDays: z.number().int().min(0).max(10_000).optional(),
+    patchDays: integer.min(0).max(10_000).optional(),
   }),
 } as const;

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { provisionCode } from './provision-code.ts';
+import { anyText, count, text } from './scalar.ts';
 
 export const stickState = z.discriminatedUnion('state', [
   z.strictObject({ state: z.literal('none') }),
@@ -12,8 +13,8 @@ export const stickState = z.discriminatedUnion('state', [
     state: z.literal('read'),
     code: provisionCode,
     /** In one line; nothing of the stick's content. */
-    detail: z.string().max(300).optional(),
-    at: z.number().int().nonnegative(),
+    detail: text(300).optional(),
+    at: count,
   }),
 ]);
 export type StickState = z.infer<typeof stickState>;
@@ -36,8 +37,8 @@ export const selfTestItem = z.strictObject({
   id: z.enum(selfTestIds),
   /** `off`: not asked for here. */
   level: z.enum(['ok', 'warning', 'failed', 'off']),
-  text: z.string().max(300),
-  action: z.string().max(300).optional(),
+  text: text(300),
+  action: text(300).optional(),
 });
 export type SelfTestItem = z.infer<typeof selfTestItem>;
 
@@ -50,22 +51,22 @@ export type ClockState = z.infer<typeof clockState>;
 export const provisionFacts = z.strictObject({
   phase: provisionPhase,
   /** `anteroom-device:…`. */
-  device: z.string().max(100),
-  version: z.string().max(64),
-  site: z.strictObject({ id: z.string(), name: z.string() }).optional(),
+  device: text(100),
+  version: text(64),
+  site: z.strictObject({ id: anyText, name: anyText }).optional(),
   /** Of the gateway's identity, once it has one. */
-  identity: z.string().optional(),
-  contact: z.string().optional(),
+  identity: anyText.optional(),
+  contact: anyText.optional(),
   stick: stickState,
   /** The office has answered the receipt. */
   accepted: z.boolean(),
   selfTest: z.array(selfTestItem).max(selfTestIds.length),
   /** Devices behind the enclave port, as far as the sensor has said. */
-  devicesSeen: z.number().int().nonnegative().optional(),
+  devicesSeen: count.optional(),
   /** Whether the clock was set since the start, and by a server that proved who it is. */
   clock: clockState.optional(),
   /** The box's own time. */
-  now: z.number().int().nonnegative(),
+  now: count,
 });
 export type ProvisionFacts = z.infer<typeof provisionFacts>;
 

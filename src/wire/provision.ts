@@ -19,6 +19,7 @@ import { ipAddress, ipPrefix, port } from './address.ts';
 import { devicesSchema, resourcesSchema, usersSchema } from './config.ts';
 import { publicKeyText, siteId } from './ids.ts';
 import { signerText } from './signer.ts';
+import { count, filledText, integer, text } from './scalar.ts';
 
 export const STICK_FOLDER = 'anteroom';
 /** Volume label of a stick that the office made whole. */
@@ -38,23 +39,16 @@ export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 /** More names than this in a folder of the stick, and it isn't one of ours. */
 export const MAX_STICK_NAMES = 256;
 
-const instant = z.number().int().nonnegative();
+const instant = count;
 const hex = (bytes: number): z.ZodString =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `must be ${bytes} bytes in hexadecimal`);
 /** Printable text in one line. */
 const line = (max: number): z.ZodString =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u, 'must be printable, in one line');
+  filledText(max).regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u, 'must be printable, in one line');
 /** A host name (RFC 1123) or an address. */
 const host = z.union([
   ipAddress,
-  z
-    .string()
-    .max(253)
-    .regex(/^(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*$/, 'must be a host name'),
+  text(253).regex(/^(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*$/, 'must be a host name'),
 ]);
 
 export const bundleId = hex(16);
@@ -91,7 +85,7 @@ export const enrolmentHead = z
     softKey: z.boolean(),
     /** For a box that was in service before and was reset: where. */
     reprovision: z.strictObject({ from: siteId }).optional(),
-    body: z.strictObject({ bytes: z.number().int().min(1).max(MAX_BODY_BYTES), sha256: hex(32) }),
+    body: z.strictObject({ bytes: integer.min(1).max(MAX_BODY_BYTES), sha256: hex(32) }),
   })
   .refine(({ notBefore, notAfter }) => notBefore < notAfter, {
     path: ['notAfter'],
@@ -121,10 +115,7 @@ export type PortPlan = z.infer<typeof port802>;
 
 export const coordinatorPlan = z.strictObject({
   name: line(100),
-  url: z
-    .string()
-    .max(512)
-    .regex(/^https:\/\/[A-Za-z0-9.:[\]-]+(?:\/[A-Za-z0-9._~/-]*)?$/, 'must be an https address'),
+  url: text(512).regex(/^https:\/\/[A-Za-z0-9.:[\]-]+(?:\/[A-Za-z0-9._~/-]*)?$/, 'must be an https address'),
   /** Whose answers are the coordinator's. */
   keys: z.array(signerText).min(1).max(8),
 });
@@ -140,9 +131,7 @@ export const enrolmentBody = z.strictObject({
   ntp: z.array(host).max(8),
   /** Time servers that prove who they are (NTS, RFC 8915); as long as one answers, the others aren't believed. */
   nts: z.array(host).max(8).default([]),
-  proxy: z
-    .string()
-    .max(512)
+  proxy: text(512)
     .regex(/^http:\/\/[A-Za-z0-9.:[\]-]+$/, 'must be http://host:port')
     .optional(),
   tunnel: z.strictObject({
@@ -182,7 +171,7 @@ export const receiptContent = z.strictObject({
   site: siteId,
   device: deviceCode,
   keys: gatewayKeys,
-  version: z.string().max(64),
+  version: text(64),
   /** Whether a TPM keeps the disk's key. */
   tpm: z.boolean(),
   at: instant,
@@ -196,7 +185,7 @@ export const firstPeer = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,63}$/),
   publicKey: publicKeyText,
   allowedIps: z.array(ipPrefix).min(1).max(8),
-  user: z.string().min(1).max(64),
+  user: filledText(64),
   userDevice: line(100),
 });
 

@@ -13,6 +13,7 @@ import { ipPrefix } from './address.ts';
 import { findingLevel, sentence, signalName, instant, word, country } from './facts.ts';
 import type { SignalName } from './facts.ts';
 import { peerId, resourceId, userId } from './ids.ts';
+import { filledText, integer, text } from './scalar.ts';
 
 const zone = z.string().refine((text) => {
   try {
@@ -30,9 +31,9 @@ const signalRule = z.strictObject({
   /** What it counts as when the agent can't say. */
   unknown: z.union([findingLevel, z.literal('ignore')]).default('minor'),
   /** Hours from its first failure until it counts in full. */
-  graceHours: z.number().int().min(0).max(8760).default(0),
+  graceHours: integer.min(0).max(8760).default(0),
   /** What it takes off the score of 100. */
-  weight: z.number().int().min(0).max(100).default(10),
+  weight: integer.min(0).max(100).default(10),
   /** What is wrong and what to do about it, for the user. */
   fix: sentence,
 });
@@ -87,10 +88,10 @@ export const clinicalSignals = {
 
 const postureRules = z.strictObject({
   /** A report counts for so long; then posture is unknown. */
-  reportHours: z.number().int().min(1).max(8760).default(24),
+  reportHours: integer.min(1).max(8760).default(24),
   /** `patchAge` fails after so many days, and is a major failure after so many. */
-  patchDays: z.number().int().min(1).default(30),
-  patchMajorDays: z.number().int().min(1).default(90),
+  patchDays: integer.min(1).default(30),
+  patchMajorDays: integer.min(1).default(90),
   signals: z
     .strictObject({
       edr: signalRule.prefault(clinicalSignals.edr),
@@ -118,13 +119,13 @@ export const recurrence = z.strictObject({
   /** TZID; the site's own where there is none. */
   zone: zone.optional(),
   /** DURATION in minutes, of time that passes: a clock change in between neither shortens nor prolongs it. */
-  minutes: z.number().int().min(1).max(44_640),
+  minutes: integer.min(1).max(44_640),
   /** FREQ; without it, once. */
   every: z.enum(['day', 'week', 'month']).optional(),
   /** INTERVAL. */
-  interval: z.number().int().min(1).max(60).default(1),
+  interval: integer.min(1).max(60).default(1),
   /** BYDAY, 1 (Monday) to 7: with `week` those days, with `month` the `week`th of them. */
-  weekdays: z.array(z.number().int().min(1).max(7)).max(7).default([]),
+  weekdays: z.array(integer.min(1).max(7)).max(7).default([]),
   /** The ordinal of BYDAY in a month: 1 to 4, or -1 for the last. */
   week: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4), z.literal(-1)]).optional(),
   /** UNTIL: the last day on which an occurrence may start. */
@@ -181,8 +182,8 @@ const scenario = z.strictObject({
   /** In the user's words: "A patient is in danger". */
   title: sentence,
   /** How long a session opened so may last, and how soon it has to be reviewed. */
-  minutes: z.number().int().min(1).max(1440).default(60),
-  reviewHours: z.number().int().min(1).max(720).default(72),
+  minutes: integer.min(1).max(1440).default(60),
+  reviewHours: integer.min(1).max(720).default(72),
   ...which,
 });
 export type Scenario = z.infer<typeof scenario>;
@@ -190,16 +191,16 @@ export type Scenario = z.infer<typeof scenario>;
 const officer = z.strictObject({
   user: userId,
   /** The verifier of the offline credential: never the credential itself. */
-  credential: z.string().min(1).max(4096),
+  credential: filledText(4096),
   /** Local operator account that this officer uses, if it matters. */
-  uid: z.number().int().min(0).optional(),
+  uid: integer.min(0).optional(),
 });
 
 const emergency = z.strictObject({
   officers: z.array(officer).max(64).default([]),
   /** How long it may last at most, and how soon it has to be reviewed. */
-  maxHours: z.number().int().min(1).max(168).default(24),
-  reviewHours: z.number().int().min(1).max(720).default(72),
+  maxHours: integer.min(1).max(168).default(24),
+  reviewHours: integer.min(1).max(720).default(72),
 });
 
 /** Who may ask for access by themselves, and who has to agree. */
@@ -211,11 +212,11 @@ const requestRule = z.strictObject({
   /** Roles of which one may approve; nobody approves a request of their own. */
   approvers: z.array(word).min(1).max(64),
   /** How many different people have to. */
-  approvals: z.number().int().min(1).max(4).default(1),
+  approvals: integer.min(1).max(4).default(1),
   /** How long approved access lasts at most. */
-  maxHours: z.number().int().min(1).max(720).default(8),
+  maxHours: integer.min(1).max(720).default(8),
   /** A ticket's number has to be given, of this form. */
-  ticket: z.string().max(200).optional(),
+  ticket: text(200).optional(),
 });
 export type RequestRule = z.infer<typeof requestRule>;
 
@@ -226,7 +227,7 @@ const ticket = z.strictObject({
   ...whom,
   ...which,
   actions: z.array(action).min(1),
-  approvals: z.number().int().min(0).max(16).default(0),
+  approvals: integer.min(0).max(16).default(0),
   from: instant,
   end: instant,
 });
@@ -250,7 +251,7 @@ export type Exception = z.infer<typeof exception>;
 
 const stepUp = z.strictObject({
   /** Where users authenticate again: an address for people, in refusals. */
-  where: z.string().max(300).default(''),
+  where: text(300).default(''),
 });
 
 export const siteData = z
@@ -260,16 +261,16 @@ export const siteData = z
     posture: postureRules.prefault({}),
     stepUp: stepUp.prefault({}),
     /** How long an authentication counts at all. */
-    authenticationHours: z.number().int().min(1).max(8760).default(12),
+    authenticationHours: integer.min(1).max(8760).default(12),
     /** How soon a session that policy wants reviewed has to be. */
-    reviewHours: z.number().int().min(1).max(720).default(72),
+    reviewHours: integer.min(1).max(720).default(72),
     groups: z.array(group).max(1024).default([]),
     networks: z.array(network).max(1024).default([]),
     shifts: z.array(shift).max(1024).default([]),
     windows: z.array(maintenanceWindow).max(4096).default([]),
     scenarios: z.array(scenario).max(64).default([]),
     emergency: emergency.prefault({}),
-    offline: z.strictObject({ graceHours: z.number().int().min(0).max(8760).default(24) }).prefault({}),
+    offline: z.strictObject({ graceHours: integer.min(0).max(8760).default(24) }).prefault({}),
     requests: z.array(requestRule).max(1024).default([]),
     tickets: z.array(ticket).max(16384).default([]),
     exceptions: z.array(exception).max(4096).default([]),
