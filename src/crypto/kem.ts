@@ -120,13 +120,20 @@ export function isUnderstood(candidate: Encapsulator): boolean {
   }
 }
 
-/** What does the work in this process: OpenSSL, ten times as fast, when it and @noble/post-quantum understand each other. */
-export const engine: Encapsulator = isUnderstood(openssl) ? openssl : noble;
+let chosen: Encapsulator | undefined;
+/**
+ * What does the work in this process: OpenSSL, ten times as fast, when it and @noble/post-quantum understand each other.
+ * Asked at the first encapsulation, since who has native handshakes comes to none.
+ */
+export function engine(): Encapsulator {
+  chosen ??= isUnderstood(openssl) ? openssl : noble;
+  return chosen;
+}
 
 /** Undefined when the key isn't one. */
 export function encapsulate(encapsulationKey: Uint8Array): Encapsulation | undefined {
   return encapsulationKey.length === ENCAPSULATION_KEY_BYTES
-    ? engine.encapsulate(encapsulationKey)
+    ? engine().encapsulate(encapsulationKey)
     : undefined;
 }
 

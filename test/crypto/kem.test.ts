@@ -135,7 +135,7 @@ void t.test('randomness is used up, a wiped key is gone, nothing shows it', (t) 
 });
 
 void t.test('OpenSSL encapsulates, and only when it is understood', (t) => {
-  t.equal(engine.name, 'openssl');
+  t.equal(engine().name, 'openssl');
   t.ok(isUnderstood(openssl));
   t.ok(isUnderstood(noble));
   t.notOk(isUnderstood({ ...openssl, encapsulate: () => undefined }));
