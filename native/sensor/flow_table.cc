@@ -21,13 +21,6 @@ uint16_t tag_of(const Frame& frame) noexcept {
 
 uint8_t Flow::address_length() const noexcept { return (tag & kIpv6Tag) != 0 ? 16 : 4; }
 
-uint64_t mac_of(const Flow& flow, int side) noexcept {
-  if (flow.has(flow_state::kNoMac, side)) return kNoMac;
-  uint64_t mac = 0;
-  for (const uint8_t byte : flow.mac[side]) mac = mac << 8 | byte;
-  return mac;
-}
-
 void set_mac(Flow& flow, int side, uint64_t mac) noexcept {
   const uint16_t bit = static_cast<uint16_t>(flow_state::kNoMac << side);
   flow.state = static_cast<uint16_t>(mac == kNoMac ? flow.state | bit : flow.state & ~bit);

@@ -87,7 +87,12 @@ class FlowTable : public RowTable<Flow, FlowTable> {
   const uint64_t seed_;
 };
 
-uint64_t mac_of(const Flow& flow, int side) noexcept;
+inline uint64_t mac_of(const Flow& flow, int side) noexcept {
+  if (flow.has(flow_state::kNoMac, side)) return kNoMac;
+  uint64_t mac = 0;
+  for (const uint8_t byte : flow.mac[side]) mac = mac << 8 | byte;
+  return mac;
+}
 void set_mac(Flow& flow, int side, uint64_t mac) noexcept;
 
 }  // namespace anteroom::sensor

@@ -223,16 +223,16 @@ export class Announcements {
       if (record.type === dnsTypes.a || record.type === dnsTypes.aaaa) {
         // A proxy answers for hosts that sleep: a name is the sender's own when the address is.
         if (host.addresses.has(record.values[0] ?? '')) say('name', record.name);
-      } else if (record.type === dnsTypes.ptr && /^_.*\.local$/.test(record.name))
-        say('service', record.values[0]);
-      else if (record.type === dnsTypes.hinfo) say('hinfo', record.values.join(' '));
+      } else if (record.type === dnsTypes.ptr) {
+        if (/^_.*\.local$/.test(record.name)) say('service', record.values[0]);
+      } else if (record.type === dnsTypes.hinfo) say('hinfo', record.values.join(' '));
       else if (record.type === dnsTypes.txt) {
         for (const value of record.values) {
           const pair = telling.exec(value);
           if (pair !== null) say(`txt.${(pair[1] ?? '').toLowerCase()}`, pair[2]);
           // Some put all pairs in one string.
-          const number = /(?:^|,)model_number=([^,]{1,64})/.exec(value)?.[1];
-          say('txt.model_number', number);
+          if (value.includes('model_number='))
+            say('txt.model_number', /(?:^|,)model_number=([^,]{1,64})/.exec(value)?.[1]);
         }
       }
     }

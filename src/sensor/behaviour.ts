@@ -415,9 +415,8 @@ export class Behaviour {
 
 /** /24 of IPv4, /48 of IPv6: what is outside changes its addresses within one. */
 function network(address: string): string {
-  const text = printAddress(address);
-  if (address.length === 2) return `${text.split('.').slice(0, 3).join('.')}.0/24`;
-  return `${printAddress(`${address.slice(0, 3)}\0\0\0\0\0`)}/48`;
+  if (address.length !== 2) return `${printAddress(`${address.slice(0, 3)}\0\0\0\0\0`)}/48`;
+  return `${printAddress(String.fromCharCode(address.charCodeAt(0), address.charCodeAt(1) & 0xff00))}/24`;
 }
 
 /** What starts from the network says so before its system does; small clients say their own name until they are told another. */

@@ -33,7 +33,7 @@ const OUTSIDE_FLOOR = 50 * MEGABYTE;
 const FLOOR = 1000 * MEGABYTE;
 const BULK = 3;
 /** Devices that are sorted by when they were seen, to make room. */
-const GOING = 64;
+const GOING = 512;
 const VOLUME = 10;
 
 export interface BaselineRules {

@@ -40,9 +40,12 @@ const commands: ContentRule = (look) => {
 /** Bytes that are searched for words. */
 const HEADERS = 4096;
 
+const COLON = 0x3a;
+
 const telnet: ContentRule = (look) => {
   const { bytes, from } = look;
   if (from === server(look)) {
+    if (look.has(mark.asked) || !bytes.includes(COLON)) return;
     const prompt = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEADERS)).toString(
       'latin1',
     );
