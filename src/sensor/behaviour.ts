@@ -179,15 +179,16 @@ export class Behaviour {
   }
 
   #opened(news: FlowNews): void {
-    const { clientMac, client, server, transport, at } = news;
+    const { clientMac, server, transport, at } = news;
+    const prober = this.#prober(news);
+    const { host } = prober;
     // One that is seen first by its answer wasn't begun now.
     const begun = transport === 'udp' || (news.opened && !news.isAnswered);
     if (begun && isUnicast(server) && !this.#hosts.isOwn(clientMac)) {
       const inside = !this.#outside(server);
       const target = { transport, address: server, port: news.serverPort, from: news.clientPort, inside };
-      this.#scan.tried(this.#prober(news), target, at);
+      this.#scan.tried(prober, target, at);
     }
-    const host = this.#hosts.at(clientMac, client);
     if (host === undefined) return;
     const known = hardCoded(server);
     if (known === undefined) return;
