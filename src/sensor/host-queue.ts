@@ -7,7 +7,6 @@ import type { Host } from './host.ts';
 export class HostQueue {
   #oldest: Host | undefined;
   #youngest: Host | undefined;
-  size = 0;
 
   get oldest(): Host | undefined {
     return this.#oldest;
@@ -15,34 +14,28 @@ export class HostQueue {
 
   /** As the one seen last. */
   add(host: Host): void {
-    this.#link(host);
-    this.size++;
+    host.older = this.#youngest;
+    host.younger = undefined;
+    if (this.#youngest === undefined) this.#oldest = host;
+    else this.#youngest.younger = host;
+    this.#youngest = host;
   }
 
   remove(host: Host): void {
     this.#unlink(host);
     host.older = host.younger = undefined;
-    this.size--;
   }
 
   /** It was seen again. */
   touch(host: Host): void {
     if (host === this.#youngest) return;
     this.#unlink(host);
-    this.#link(host);
+    this.add(host);
   }
 
   /** From the one that wasn't seen for longest. */
   *all(): Generator<Host> {
     for (let host = this.#oldest; host !== undefined; host = host.younger) yield host;
-  }
-
-  #link(host: Host): void {
-    host.older = this.#youngest;
-    host.younger = undefined;
-    if (this.#youngest === undefined) this.#oldest = host;
-    else this.#youngest.younger = host;
-    this.#youngest = host;
   }
 
   #unlink({ older, younger }: Host): void {

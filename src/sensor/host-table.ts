@@ -139,7 +139,7 @@ export class HostTable {
 
   /** The host that sends from `mac` and owns `address`; undefined for what lies behind a router. */
   at(mac: number, address: string): Host | undefined {
-    const host = mac === NO_MAC ? this.#at(address) : this.#ofCard(mac);
+    const host = mac === NO_MAC ? this.#rows.get(address) : this.#ofCard(mac);
     return host?.addresses.has(address) === true ? host : undefined;
   }
 
@@ -152,21 +152,17 @@ export class HostTable {
     const place = Math.imul(mac | 0, 0x9e3779b1) >>> LATELY_SHIFT;
     const last = this.#lately[place];
     if (last?.mac === mac && !last.gone) return last;
-    const host = this.#at(mac);
+    const host = this.#rows.get(mac);
     if (host !== undefined) this.#lately[place] = host;
     return host;
   }
 
   /** What a card sent from an address besides the frames that were seen. */
   count(mac: number, address: string, at: number): void {
-    const host = mac === NO_MAC ? this.#at(address) : this.card(mac);
+    const host = mac === NO_MAC ? this.#rows.get(address) : this.card(mac);
     if (host === undefined || at <= host.last) return;
     host.last = at;
     this.#stir(host);
-  }
-
-  #at(key: HostKey): Host | undefined {
-    return this.#rows.get(key);
   }
 
   /** The card was answered. */
@@ -208,7 +204,7 @@ export class HostTable {
   }
 
   #row(key: HostKey, mac: number, at: number): Host | undefined {
-    let host = mac === NO_MAC ? this.#at(key) : this.#ofCard(mac);
+    let host = mac === NO_MAC ? this.#rows.get(key) : this.#ofCard(mac);
     if (host === undefined) {
       if (mac !== NO_MAC && (!isUnicastMac(mac) || this.#own.has(mac))) return undefined;
       host = new Host(mac, this.#vendorOf(mac), at, this.#shared, key);
@@ -236,9 +232,10 @@ export class HostTable {
 
   #promote(host: Host): void {
     if (host.known) return;
-    if (!host.gone) this.#plain.remove(host);
     host.known = true;
-    if (!host.gone) this.#known.add(host);
+    if (host.gone) return;
+    this.#plain.remove(host);
+    this.#known.add(host);
   }
 
   #address(host: Host, address: string, claimed: boolean): void {
@@ -289,10 +286,6 @@ export class HostTable {
   #remove(host: Host): void {
     this.#rows.delete(host.key);
     this.#queueOf(host).remove(host);
-    this.#disown(host);
-  }
-
-  #disown(host: Host): void {
     for (const address of host.addresses.packed()) this.#owners.delete(address);
     host.forget();
   }
