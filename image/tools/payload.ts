@@ -6,7 +6,8 @@
  *
  *   bin/node                     the runtime, one file
  *   app/package.json             the version
- *   app/src/main/*.js            one bundle a process; app/src/cli the command and the screen
+ *   app/src/main/NAME.js         starts NAME.bundle.js, one bundle a process, with NAME.code, what V8 compiles of it
+ *                                (entry.ts, compile.ts); app/src/cli the same of the command and the screen
  *   app/build/native, build/status   the addon and the page
  *   app/build/vendors            oui-data's registry of makers, packed
  *   app/node_modules             the packages that aren't plain JavaScript: SQLite's addon, Cedar's WebAssembly, raw-socket
@@ -15,7 +16,8 @@
  * Bundled, a process starts in a fifth of the time and needs no file of a package that it doesn't use.
  */
 import { build } from 'esbuild';
-import type { Plugin } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -28,6 +30,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../../src/platform/engine.ts';
+import { startOrder } from '../../src/platform/supervise/privilege.ts';
 import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
 import { packVendors } from '../../src/sensor/vendor.ts';
 
@@ -63,8 +67,13 @@ const kept = {
   'raw-socket': () => ['package.json', 'index.js'],
 };
 
-const processes = ['tunnel', 'sensor', 'broker', 'control', 'audit'].map((name) => `src/main/${name}.ts`);
-const commands = ['src/cli/anteroom.ts', 'src/cli/screen.ts', 'src/main/reachability.ts'];
+/** How each is run for its code: far enough to load all of it, and no farther. */
+const programs: readonly { name: string; flags?: readonly string[]; words?: readonly string[] }[] = [
+  ...startOrder.map((name) => ({ name: `src/main/${name}`, flags: nodeFlags(name) })),
+  { name: 'src/main/reachability' },
+  { name: 'src/cli/anteroom', words: ['--version'] },
+  { name: 'src/cli/screen', flags: ['--jitless'], words: ['--nothing'] },
+];
 
 /** zod speaks fifty languages; a third of each bundle would be the forty-nine that nobody hears. */
 const english: Plugin = {
@@ -90,32 +99,53 @@ const builtins: Plugin = {
   },
 };
 
+const options: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node24',
+  external: Object.keys(kept).flatMap((name) => [name, `${name}/*`]),
+  plugins: [english, builtins],
+  legalComments: 'none',
+  // Half of what V8 has to scan at each start is indentation; names stay, for traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 160,
+  logLevel: 'warning',
+};
+
 async function bundle(app: string): Promise<void> {
   await build({
-    absWorkingDir: root,
-    entryPoints: [...processes, ...commands],
+    ...options,
+    entryPoints: programs.map(({ name }) => `${name}.ts`),
     outbase: '.',
     outdir: app,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    external: Object.keys(kept),
-    plugins: [english, builtins],
-    legalComments: 'none',
-    // Half of what V8 has to scan at each start is indentation; names stay, for traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    lineLimit: 160,
-    logLevel: 'warning',
-    // CommonJS packages inside an ES module ask for these.
-    banner: {
-      js: [
-        "import { createRequire as requireOf } from 'node:module';",
-        'const require = requireOf(import.meta.url);',
-      ].join('\n'),
-    },
+    outExtension: { '.js': '.bundle.js' },
+    // A function that entry.ts calls; a module's own address is that of the program.
+    banner: { js: '(function (require, module, __filename) {' },
+    footer: { js: '})' },
+    inject: [join(root, 'image/tools/module-url.ts')],
+    define: { 'import.meta.url': 'moduleUrl', 'import.meta.main': 'true' },
   });
+}
+
+/** What V8 makes of the bundles, by the node that will run them; of arm64 by qemu-user (image/tools/binfmt). */
+async function compile(node: string, app: string): Promise<void> {
+  const entryPoints = ['entry', 'compile'].map((name) => join(root, 'image/tools', `${name}.ts`));
+  const made = await build({ ...options, entryPoints, outdir: app, write: false });
+  const [entry, compiler] = made.outputFiles.map(({ text }) => text);
+  const temporary = join(app, 'compile.js');
+  writeFileSync(temporary, compiler ?? '');
+  for (const { name, flags = [], words = [] } of programs) {
+    writeFileSync(join(app, `${name}.js`), entry ?? '');
+    spawnSync(node, ['--hash-seed=1', ...flags, temporary, app, name, ...words], {
+      env: { ANTEROOM_CONFIG: '/nonexistent', QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' },
+      stdio: 'ignore',
+    });
+    if (!existsSync(join(app, `${name}.code`))) throw new Error(`${name} could not be compiled`);
+  }
+  rmSync(temporary);
 }
 
 function copy(from: string, to: string): void {
@@ -151,9 +181,14 @@ async function main(): Promise<void> {
     string,
     string
   >;
-  writeFileSync(join(app, 'package.json'), `${JSON.stringify({ name, version, license, type: 'module' })}\n`);
-  copy(join(root, machineCode[arch].node), join(home, 'bin/node'));
-  chmodSync(join(home, 'bin/node'), 0o755);
+  writeFileSync(
+    join(app, 'package.json'),
+    `${JSON.stringify({ name, version, license, type: 'commonjs' })}\n`,
+  );
+  const node = join(home, 'bin/node');
+  copy(join(root, machineCode[arch].node), node);
+  chmodSync(node, 0o755);
+  await compile(node, app);
   if (key !== undefined) {
     copy(key, join(home, 'update.pub'));
     chmodSync(join(home, 'update.pub'), 0o644);

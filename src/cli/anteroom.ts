@@ -65,9 +65,7 @@ for (const register of [
 ])
   register(program);
 
-try {
-  await program.parseAsync();
-} catch (error) {
+program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   } else {
@@ -77,4 +75,4 @@ try {
     process.stderr.write(`anteroom: ${fault.message}\n`);
     process.exitCode = exitCodeOf(fault);
   }
-}
+});

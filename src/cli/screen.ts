@@ -19,7 +19,7 @@ import { provisioningSteps } from '../control/provisioning.ts';
 import { configFile, loadConfig } from '../platform/config.ts';
 import { ScreenWriter, screenLines } from '../status/screen.ts';
 import type { ScreenFacts } from '../status/screen.ts';
-import { isFault } from '../wire/errors.ts';
+import { exitCodes, isFault } from '../wire/errors.ts';
 import { healthSummary } from '../wire/health.ts';
 import type { HealthSummary } from '../wire/health.ts';
 import { isRefusal } from '../wire/provision-code.ts';
@@ -188,8 +188,14 @@ function show(terminal: Terminal, lines: readonly string[], now: number): void {
 }
 
 async function main(): Promise<void> {
+  const words = process.argv.slice(2);
+  if (words.length > 1 || words.some((word) => word !== '--once')) {
+    process.stderr.write('usage: screen [--once]\n');
+    process.exitCode = exitCodes.usage;
+    return;
+  }
   const pageAddress = new PageAddress();
-  if (process.argv.includes('--once')) {
+  if (words.length === 1) {
     process.stdout.write(`${screenLines(await look(pageAddress)).join('\n')}\n`);
     return;
   }
@@ -212,4 +218,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) void main();

@@ -14,16 +14,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../platform/clock.ts';
 import { configFile, loadConfig } from '../platform/config.ts';
+import { nodeFlags } from '../platform/engine.ts';
 import { announceReady } from '../platform/supervise/announce.ts';
 import { SupervisedChild } from '../platform/supervise/child.ts';
 import { applyNetwork, checkNetwork, missingInterfaces } from '../platform/supervise/network.ts';
-import {
-  barredFolder,
-  nodeFlags,
-  startCommand,
-  startOrder,
-  stopStages,
-} from '../platform/supervise/privilege.ts';
+import { barredFolder, startCommand, startOrder, stopStages } from '../platform/supervise/privilege.ts';
 import type { Config } from '../wire/config.ts';
 import { Fault, exitCodeOf, exitCodes, isFault } from '../wire/errors.ts';
 import type { ProcessName } from '../wire/ids.ts';

@@ -13,6 +13,7 @@ import { seconds } from '../wire/units.ts';
 import { addon } from './addon.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig } from './config.ts';
+import { tuneEngine } from './engine.ts';
 import { openLog } from './log.ts';
 import type { Logger } from './log.ts';
 
@@ -53,6 +54,7 @@ export function runProcess(name: ProcessName, start: (context: ProcessContext) =
   let log: Logger | undefined;
   let stopper: Promise<Stop> | undefined;
   let ending = false;
+  tuneEngine(name);
 
   const end = async (reason: string, fault?: unknown): Promise<void> => {
     if (ending) return;

@@ -9,10 +9,10 @@
  *
  * Checking takes a bounded time: the questions are counted, and whoever checks says when it has been long enough.
  */
-import { preparsePolicySet, preparseSchema, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { actions } from '../wire/action.ts';
 import type { Asked, PolicyVector } from '../wire/bundle.ts';
 import { Fault } from '../wire/errors.ts';
+import { preparsePolicySet, preparseSchema, statefulIsAuthorized } from './cedar.ts';
 import { questionFromJson } from './entities.ts';
 import type { Question } from './entities.ts';
 import { examine } from './examine.ts';

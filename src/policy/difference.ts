@@ -1,6 +1,6 @@
 /** Two revisions of a set, policy by policy: what is new, gone, decides otherwise, or is only worded otherwise. */
-import { formatPolicies, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { formatPolicies, policyToText } from './cedar.ts';
 import { examine } from './examine.ts';
 import type { PolicySet } from './policy-set.ts';
 

@@ -8,13 +8,8 @@
  * Surprises: Cedar names unnamed policies `policy0`, `policy1` … by place, and lists them sorted as text (`policy10`
  * before `policy2`). Its source locations count bytes.
  */
-import {
-  checkParsePolicySet,
-  policySetTextToParts,
-  policyToJson,
-  validate,
-} from '@cedar-policy/cedar-wasm/nodejs';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { checkParsePolicySet, policySetTextToParts, policyToJson, validate } from './cedar.ts';
 import { finding as lint } from './lint.ts';
 import { schemaText } from './schema.ts';
 

@@ -4,8 +4,8 @@
  * What surprises: Cedar's formatter drops the empty line between what a file says of itself and its first policy, so that
  * the one becomes the other's comment. The two are kept apart here.
  */
-import { formatPolicies as format } from '@cedar-policy/cedar-wasm/nodejs';
 import { Fault } from '../wire/errors.ts';
+import { formatPolicies as format } from './cedar.ts';
 
 const LINE_WIDTH = 110;
 

@@ -6,8 +6,8 @@
  * Sound and incomplete: what it claims holds for every request; an expression it doesn't take apart is a fact of its
  * own that is true or false. Expressions are Cedar's JSON, https://docs.cedarpolicy.com/policies/json-format.html
  */
-import { schemaToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { schemaToJson } from './cedar.ts';
 import { schemaText } from './schema.ts';
 
 /** Values of one fact: any of `among`, none of `not`, and a number within the bounds. Values as JSON text. */

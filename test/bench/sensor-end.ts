@@ -10,6 +10,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { addon } from '../../src/platform/addon.ts';
+import { tuneEngine } from '../../src/platform/engine.ts';
 import { limits, linkType } from '../../src/sensor/constants.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
 import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
@@ -150,6 +151,7 @@ async function listen(interfaceName: string): Promise<object> {
   return { seconds, packets, drops, frames: sensor.counters.frames, rss: kilobytes('VmRSS') };
 }
 
+tuneEngine('sensor');
 const [mode = '', argument = ''] = process.argv.slice(2);
 const modes: Readonly<Record<string, (argument: string) => object | Promise<object>>> = {
   stage: stageAlone,

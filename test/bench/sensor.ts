@@ -21,7 +21,7 @@ import { closeSync, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeS
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { nodeFlags } from '../../src/platform/supervise/privilege.ts';
+import { nodeFlags } from '../../src/platform/engine.ts';
 import { linkType } from '../../src/sensor/constants.ts';
 import { corpusFile, corpusNames, packetsOf } from '../sensor/corpus-files.ts';
 import { Namespace } from '../support/clinic/namespace.ts';

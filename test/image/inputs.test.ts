@@ -1,6 +1,6 @@
 /** What the image is made from, checked without making it: locks, configuration, units, the bundled processes. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -132,22 +132,45 @@ await t.test('the processes are bundled and start', (t) => {
   execFileSync(process.execPath, [join(root, 'image/tools/payload.ts'), 'amd64', out]);
   const app = join(out, 'usr/lib/anteroom/app');
   const node = join(out, 'usr/lib/anteroom/bin/node');
+  const files = (name: string): string[] => ['.bundle.js', '.code', '.js'].map((kind) => `${name}${kind}`);
   t.same(
     readdirSync(join(app, 'src/main')).toSorted(),
-    [...processNames, 'reachability'].map((name) => `${name}.js`).toSorted(),
+    [...processNames, 'reachability'].flatMap(files).toSorted(),
   );
   const run = spawnSync(node, [join(app, 'src/cli/anteroom.js'), '--version'], { encoding: 'utf8' });
   t.equal(
     run.stdout,
     `${z.object({ version: z.string() }).parse(JSON.parse(read('package.json'))).version}\n`,
   );
+  t.equal(run.stderr, '', 'its compiled code is taken');
   for (const name of processNames) {
-    const bare = spawnSync(node, [join(app, `src/main/${name}.js`)], {
+    const unit = read(`rootfs-overlay/usr/lib/systemd/system/anteroom-${name}.service`);
+    const flags = /^ExecStart=\S+ ((?:--\S+ )*)\S+$/m.exec(unit)?.[1]?.split(' ').slice(0, -1) ?? [];
+    const bare = spawnSync(node, [...flags, join(app, `src/main/${name}.js`)], {
       encoding: 'utf8',
       env: { ANTEROOM_CONFIG: join(out, 'no-such-file') },
     });
     t.equal(bare.status, 78, `${name} gets as far as its configuration: ${bare.stderr}`);
+    t.notMatch(
+      bare.stderr,
+      /compiled code/,
+      `${name}: its compiled code is taken under the flags of its unit`,
+    );
   }
+  const screen = spawnSync(node, ['--jitless', join(app, 'src/cli/screen.js'), '--nothing'], {
+    encoding: 'utf8',
+    env: {},
+  });
+  t.equal(screen.status, 64);
+  t.equal(screen.stderr, 'usage: screen [--once]\n');
+  // Code of another bundle doesn't fit: it is said, and the process starts all the same.
+  copyFileSync(join(app, 'src/main/audit.code'), join(app, 'src/main/broker.code'));
+  const misfit = spawnSync(node, [join(app, 'src/main/broker.js')], {
+    encoding: 'utf8',
+    env: { ANTEROOM_CONFIG: join(out, 'no-such-file') },
+  });
+  t.equal(misfit.status, 78);
+  t.match(misfit.stderr, /broker\.bundle\.js: its compiled code was made by another Node/);
   const asked = spawnSync(node, [join(app, 'src/main/reachability.js'), 'lo', '500', '127.0.0.1'], {
     encoding: 'utf8',
   });

@@ -4,7 +4,8 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { nodeFlags, startOrder } from '../../src/platform/supervise/privilege.ts';
+import { nodeFlags } from '../../src/platform/engine.ts';
+import { startOrder } from '../../src/platform/supervise/privilege.ts';
 
 const overlay = fileURLToPath(new URL('../../rootfs-overlay/', import.meta.url));
 const read = (name: string): string => readFileSync(join(overlay, name), 'utf8');

@@ -20,25 +20,6 @@ export const stopStages = [
   ['audit'],
 ] as const satisfies ProcessName[][];
 
-/**
- * How Node runs a process; the units say the same. The sensor's tables are bounded, and so is what V8 may keep beside
- * them: a small nursery, an old space that is collected before it grows, one thread to help; it marks in one go, some 30 ms
- * in which the capture ring takes the load, since step by step the heap grows to twice what is alive and its pages aren't
- * given back. Control reads policies with Cedar's WebAssembly when it starts and seldom after: compiled once and quickly it
- * costs a third of the time and 30 MB less than compiled a second time for speed; a function is validated when it is
- * compiled, not before, since most never are.
- */
-const flags: { readonly [name in ProcessName]?: readonly string[] } = {
-  control: ['--liftoff-only', '--wasm-lazy-validation'],
-  sensor: [
-    '--v8-pool-size=1',
-    '--max-semi-space-size=2',
-    '--max-old-space-size=128',
-    '--no-incremental-marking',
-  ],
-};
-export const nodeFlags = (name: ProcessName): readonly string[] => flags[name] ?? [];
-
 const capabilities: { readonly [name in ProcessName]?: string } = { tunnel: 'net_admin', sensor: 'net_raw' };
 
 /** The arguments of setpriv(1) that make a process of this machine's root into `name`. */
