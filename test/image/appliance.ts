@@ -112,15 +112,20 @@ async function measure(machine: Running, cables: Cables): Promise<void> {
   assert.equal(seen.stdout.trim(), '8420', 'from the management port only the status page answers');
   const setuid = (await machine.run('find / -xdev -perm /6000 -type f', 600)).trim();
   record('setuid or setgid files', '', setuid === '' ? 0 : setuid.split('\n').length, '0');
-  for (const unit of units) {
-    const text = await machine.run(`systemd-analyze security --no-pager ${unit} | tail -n 1`, ASK);
-    record(
-      `exposure of ${unit.replace('.service', '')}`,
-      '',
-      Number(/: ([\d.]+)/.exec(text)?.[1] ?? 10),
-      '<= 2.5',
-    );
-  }
+  // Every unit of ours that there is, each by its worst; the five by name.
+  const table = await machine.run(
+    'for u in /usr/lib/systemd/system/anteroom-*.service; do u=${u##*/}; echo "$u $(systemd-analyze security --no-pager $u | tail -n 1)"; done',
+    600,
+  );
+  const exposures = [...table.matchAll(/^(anteroom-\w+\.service) .*: ([\d.]+)/gm)].map(
+    ([, unit = '', value]) => ({ unit, value: Number(value) }),
+  );
+  const beside = exposures.filter(({ unit }) => !units.includes(unit));
+  assert.ok(beside.length > 0 && exposures.length === beside.length + units.length, table);
+  for (const { unit, value } of exposures)
+    if (units.includes(unit)) record(`exposure of ${unit.replace('.service', '')}`, '', value, '<= 2.5');
+  const most = Math.max(...beside.map(({ value }) => value));
+  record(`exposure of ${beside.length} other units, the most`, '', most, '<= 2.5');
 }
 
 const site = (): Site => JSON.parse(readFileSync(siteFile, 'utf8')) as Site;
