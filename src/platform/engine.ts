@@ -19,7 +19,8 @@ type Flags = { readonly [name in ProcessName]?: readonly string[] };
 
 const bounds: Flags = { sensor: ['--v8-pool-size=1', '--max-semi-space-size=2', '--max-old-space-size=128'] };
 const settings: Flags = {
-  control: ['--liftoff-only', '--wasm-lazy-validation'],
+  // The first implies the next two on a command line only.
+  control: ['--liftoff-only', '--no-wasm-dynamic-tiering', '--no-wasm-tier-up', '--wasm-lazy-validation'],
   sensor: ['--no-incremental-marking'],
 };
 
