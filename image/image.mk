@@ -22,7 +22,7 @@ apt-image: ; @.toolchain/apt build image
 apt-image-arm64: ; @.toolchain/apt build image image-arm64
 
 image-lock: apt-image $(MODULES_STAMP) ## Choose the newest Debian packages for the image and its tools, and write image/lock
-	for set in 'tools amd64' 'image amd64' 'image arm64' 'pi arm64' 'plain amd64'; do node image/tools/lock.ts resolve $$set; done
+	for set in 'tools amd64' 'image amd64' 'image arm64' 'pi arm64' 'linux arm64' 'plain amd64'; do node image/tools/lock.ts resolve $$set; done
 
 image-tools: $(IMAGE_TOOLS) ## The Debian 13 tree that builds the image and boots it in tests
 
@@ -33,11 +33,19 @@ $(IMAGE_TOOLS): image/lock/tools-amd64.json | apt-image $(MODULES_STAMP)
 	  "deb [trusted=yes] copy://$(CURDIR)/build/image/packages/tools-amd64 ./"
 	touch $@
 
-# Before the image of arm64: our machine code for it, a Raspberry Pi's firmware, and a way to run its packages' scripts.
+# Before the image of arm64: our machine code for it, its kernel compressed, a Raspberry Pi's firmware, and a way to run
+# its packages' scripts.
 .PHONY: image-foreign
-image-foreign: apt-image-arm64 build/native-arm64/anteroom.node build/native-arm64/raw.node
+image-foreign: apt-image-arm64 build/native-arm64/anteroom.node build/native-arm64/raw.node $(IMAGE)/zboot
 	image/tools/binfmt
 	node image/tools/lock.ts fetch pi arm64 $(IMAGE)/pi
+
+$(IMAGE)/zboot: image/lock/image-arm64.json image/lock/linux-arm64.json image/tools/zboot | apt-image-arm64 $(MODULES_STAMP)
+	node image/tools/lock.ts fetch image arm64 $(IMAGE)/packages
+	node image/tools/lock.ts fetch linux arm64 $(IMAGE)/linux
+	rm -rf $@
+	image/tools/zboot $(IMAGE)/linux $(IMAGE)/packages/linux-image-[0-9]*_arm64.deb $@
+	touch $@
 
 image: image-tools build $(if $(filter arm64,$(IMAGE_ARCH)),image-foreign) ## The appliance's disk image and its signed update: ARCH=amd64|arm64, VERSION=1
 	image/tools/keys build/image/keys
@@ -49,7 +57,7 @@ image: image-tools build $(if $(filter arm64,$(IMAGE_ARCH)),image-foreign) ## Th
 	$(IMAGE_IN_TREE) mkosi --directory /src/image --architecture $(IMAGE_MACHINE) --image-version $(VERSION) \
 	  --package "$(call image-list,image/packages/image image/packages/image-$(IMAGE_ARCH))" \
 	  --package-directory /src/$(IMAGE)/packages --extra-tree /src/rootfs-overlay --extra-tree /src/$(IMAGE)/payload \
-	  $(if $(filter arm64,$(IMAGE_ARCH)),--extra-tree /src/$(IMAGE)/boot) \
+	  $(if $(filter arm64,$(IMAGE_ARCH)),--extra-tree /src/$(IMAGE)/boot --extra-tree /src/$(IMAGE)/zboot) \
 	  --output-directory /src/$(IMAGE)/out-$(VERSION) --workspace-directory /var/tmp --package-cache-dir /src/$(IMAGE)/pkgcache \
 	  --cache-directory /src/$(IMAGE)/cache --force $(IMAGE_OPTIONS) build >$(IMAGE)/mkosi.log 2>&1 || { tail -n 40 $(IMAGE)/mkosi.log >&2; exit 1; }
 	cp $(IMAGE)/payload/usr/lib/anteroom/sbom.cdx.json $(IMAGE_OUT).cdx.json
@@ -61,7 +69,7 @@ image: image-tools build $(if $(filter arm64,$(IMAGE_ARCH)),image-foreign) ## Th
 image-repro: image ## Build the image a second time from nothing and compare: root, verity, initial RAM disk, SBOM, kernel
 	rm -rf $(IMAGE)-again
 	mkdir -p $(IMAGE)-again
-	cp -r $(IMAGE)/packages $(IMAGE)-again/packages
+	cp -r $(IMAGE)/packages $(if $(filter arm64,$(IMAGE_ARCH)),$(IMAGE)/linux) $(IMAGE)-again
 	$(MAKE) --no-print-directory image IMAGE_AGAIN=-again IMAGE_OPTIONS=
 	node image/tools/repro.ts $(VERSION) $(IMAGE)/out-$(VERSION) $(IMAGE)-again/out-$(VERSION)
 

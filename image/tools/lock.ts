@@ -4,9 +4,10 @@
  *   node image/tools/lock.ts resolve SET ARCH   ask the Debian mirror, write image/lock/SET-ARCH.json
  *   node image/tools/lock.ts fetch SET ARCH DIR  bring exactly those files into DIR; nothing else stays there
  *
- * SET is `image`, `tools`, `plain` (the Debian that tests compare with), or `pi`: what a Raspberry Pi's own firmware needs
- * on the ESP, taken out of its packages, not installed, so without what they depend on; some of it may be passed on but
- * isn't free software. A lock lists name, version, architecture, size, SHA-256 and path in the archive; the mirror is the
+ * SET is `image`, `tools`, `plain` (the Debian that tests compare with), `linux` (the kernel's sources, of which
+ * image/tools/zboot builds a stub), or `pi`: what a Raspberry Pi's own firmware needs on the ESP; some of it may be passed
+ * on but isn't free software. The last two are taken out of their packages, not installed, so without what they depend
+ * on. A lock lists name, version, architecture, size, SHA-256 and path in the archive; the mirror is the
  * one this machine's apt uses. `fetch` resolves nothing: a file that the mirror no longer has is an error that names all
  * of them (exit 69); the files belong beside each release. DIR becomes an apt repository of just them (`Packages`), so
  * that whatever apt resolves from it is what was locked.
@@ -39,6 +40,7 @@ const sets = {
   tools: { areas: 'main', choose: ['-y', 'install', '?essential'] },
   plain: { areas: 'main', choose: ['-y', 'install', '?essential'] },
   pi: { areas: 'main non-free-firmware', choose: ['download'] },
+  linux: { areas: 'main', choose: ['download'] },
 } as const;
 type PackageSet = keyof typeof sets;
 const isSet = (name: string | undefined): name is PackageSet =>

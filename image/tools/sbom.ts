@@ -42,9 +42,9 @@ interface Component {
   readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
 }
 
-/** The system's packages, and those that only the ESP has something of. */
+/** The system's packages, and those that only the ESP has something of: firmware, and the stub that unpacks the kernel. */
 const debian = (arch: string): Component[] =>
-  [`image-${arch}`, ...(arch === 'arm64' ? ['pi-arm64'] : [])]
+  [`image-${arch}`, ...(arch === 'arm64' ? ['linux-arm64', 'pi-arm64'] : [])]
     .flatMap((set) => locked.parse(read(`image/lock/${set}.json`)))
     .map(({ name, version, arch: built, sha256 }) => {
       const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${built}&distro=trixie`;

@@ -119,7 +119,7 @@ async function uBoot(): Promise<void> {
 function sizes(): Promise<void> {
   const megabytes = (file: string): number => statSync(join(out, file)).size / 1e6;
   record('arm64: compressed image', 'MB', megabytes('anteroom_1.raw.zst'), '<= 200');
-  record('arm64: unified kernel image', 'MB', megabytes('anteroom_1.efi'), '');
+  record('arm64: unified kernel image', 'MB', megabytes('anteroom_1.efi'), '<= 30');
   const raw = '/src/build/image/arm64/out-1/anteroom_1.raw';
   const listed = tools(
     'sh',

@@ -31,6 +31,7 @@ await t.test('locks are sorted, name each package once and hold what is wanted',
     ['image-arm64', 'arm64', ['image', 'image-arm64']],
     ['tools-amd64', 'amd64', ['tools']],
     ['pi-arm64', 'arm64', ['pi']],
+    ['linux-arm64', 'arm64', ['linux']],
   ] as const) {
     const rows = lock.parse(JSON.parse(read(`image/lock/${file}.json`)));
     const names = rows.map(({ name }) => name);
@@ -38,6 +39,15 @@ await t.test('locks are sorted, name each package once and hold what is wanted',
     t.ok(rows.every((row) => row.arch === 'all' || row.arch === arch));
     for (const name of lists.flatMap(wanted)) t.ok(names.includes(name), `${file} holds ${name}`);
   }
+  t.end();
+});
+
+await t.test("the sources of the stub that decompresses the kernel are the kernel's own", (t) => {
+  const version = (file: string, name: RegExp): string | undefined =>
+    lock.parse(JSON.parse(read(`image/lock/${file}.json`))).find((row) => name.test(row.name))?.version;
+  const sources = version('linux-arm64', /^linux-source-/);
+  t.ok(sources);
+  t.equal(version('image-arm64', /^linux-image-[0-9]/), sources);
   t.end();
 });
 
