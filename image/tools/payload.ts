@@ -139,11 +139,13 @@ async function compile(node: string, app: string): Promise<void> {
   writeFileSync(temporary, compiler ?? '');
   for (const { name, flags = [], words = [] } of programs) {
     writeFileSync(join(app, `${name}.js`), entry ?? '');
-    spawnSync(node, ['--hash-seed=1', ...flags, temporary, app, name, ...words], {
+    const run = spawnSync(node, ['--hash-seed=1', ...flags, temporary, app, name, ...words], {
       env: { ANTEROOM_CONFIG: '/nonexistent', QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' },
-      stdio: 'ignore',
+      encoding: 'utf8',
     });
-    if (!existsSync(join(app, `${name}.code`))) throw new Error(`${name} could not be compiled`);
+    // How it ends says nothing: most end for want of a configuration.
+    if (!existsSync(join(app, `${name}.code`)))
+      throw new Error(`${name} could not be compiled: ${run.error?.message ?? run.stderr}`);
   }
   rmSync(temporary);
 }

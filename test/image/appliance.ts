@@ -112,7 +112,7 @@ async function measure(machine: Running, cables: Cables): Promise<void> {
   assert.equal(seen.stdout.trim(), '8420', 'from the management port only the status page answers');
   const setuid = (await machine.run('find / -xdev -perm /6000 -type f', 600)).trim();
   record('setuid or setgid files', '', setuid === '' ? 0 : setuid.split('\n').length, '0');
-  // Every unit of ours that there is, each by its worst; the five by name.
+  // Every unit of ours: the five by name, of the others the most exposed.
   const table = await machine.run(
     'for u in /usr/lib/systemd/system/anteroom-*.service; do u=${u##*/}; echo "$u $(systemd-analyze security --no-pager $u | tail -n 1)"; done',
     600,
