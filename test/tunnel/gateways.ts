@@ -21,6 +21,7 @@ import type { AuditEvent } from '../../src/wire/audit-event.ts';
 import { configSchema } from '../../src/wire/config.ts';
 import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
 import type { PeerStatus } from '../../src/wire/messages.ts';
+import { uapiListens, uapiSocket } from '../support/uapi.ts';
 import { until } from '../support/until.ts';
 
 export const run = promisify(execFile);
@@ -285,7 +286,7 @@ export class ThreeWay {
       env: { ...process.env, WG_PROCESS_FOREGROUND: '1', LOG_LEVEL: 'error' },
       stdio: 'ignore',
     });
-    await until('wireguard-go answers', () => existsSync(`/var/run/wireguard/${this.device}.sock`));
+    await uapiListens(this.#wireguard, this.device);
     const file = join(this.folder, 'stock.key');
     writeFileSync(file, this.stock.secret.toString('base64'), { mode: 0o600 });
     await this.wg('set', this.device, 'listen-port', '51820', 'private-key', file);
@@ -317,7 +318,7 @@ export class ThreeWay {
     }
     for (const name of this.names)
       if (existsSync(`/var/run/netns/${name}`)) await run('ip', ['netns', 'del', name]);
-    rmSync(`/var/run/wireguard/${this.device}.sock`, { force: true });
+    rmSync(uapiSocket(this.device), { force: true });
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

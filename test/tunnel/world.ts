@@ -21,6 +21,7 @@ import { configSchema } from '../../src/wire/config.ts';
 import { Fault } from '../../src/wire/errors.ts';
 import { auditPushes, auditVerbs, tunnelPushes, tunnelVerbs } from '../../src/wire/messages.ts';
 import type { TunnelSession } from '../../src/wire/messages.ts';
+import { uapiListens, uapiSocket } from '../support/uapi.ts';
 import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
@@ -262,7 +263,7 @@ export class World {
       LOG_LEVEL: 'error',
     });
     this.#wireguard = child;
-    await until('wireguard-go answers', () => existsSync(`/var/run/wireguard/${this.device}.sock`));
+    await uapiListens(child, this.device);
     await this.wg('set', this.device, 'listen-port', '51820', 'private-key', this.path('stock.key'));
     await this.addStockPeer();
     await run('ip', ['-n', this.stock, 'address', 'add', '100.96.0.2/17', 'dev', this.device]);
@@ -271,7 +272,7 @@ export class World {
 
   async killStock(): Promise<void> {
     await this.#end(this.#wireguard, 'SIGKILL');
-    rmSync(`/var/run/wireguard/${this.device}.sock`, { force: true });
+    rmSync(uapiSocket(this.device), { force: true });
     await until('the interface is gone', async () => {
       const { stdout } = await run('ip', ['-n', this.stock, '-br', 'link']);
       return !stdout.includes(this.device);
@@ -369,7 +370,7 @@ export class World {
       // Not there when making it was what failed.
       if (existsSync(`/var/run/netns/${namespace}`)) await run('ip', ['netns', 'del', namespace]);
     }
-    rmSync(`/var/run/wireguard/${this.device}.sock`, { force: true });
+    rmSync(uapiSocket(this.device), { force: true });
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

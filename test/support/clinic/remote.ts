@@ -2,13 +2,12 @@
  * A remote user's end of the tunnel: stock wireguard-go, configured by stock `wg`, in the user's own namespace.
  * The UAPI socket is in one folder for the whole machine, so the interface carries the run's prefix.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lease } from './lease.ts';
 import type { Namespace } from './namespace.ts';
 import { stopChild } from './namespace.ts';
-import { until } from '../until.ts';
+import { uapiListens, uapiSocket } from '../uapi.ts';
 
 export interface RemoteOptions {
   readonly name: string;
@@ -44,7 +43,8 @@ export async function startRemote(
   const child = namespace.spawn('wireguard-go', ['-f', interfaceName], {
     env: { ...process.env, LOG_LEVEL: 'verbose' },
   });
-  const log = createWriteStream(join(folder, 'log'));
+  const logFile = join(folder, 'log');
+  const log = createWriteStream(logFile);
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });
   const wg = async (...args: string[]): Promise<string> => {
@@ -69,10 +69,8 @@ export async function startRemote(
     ].join('\n'),
     { mode: 0o600 },
   );
-  await until('wireguard-go answers', async () => {
-    if (child.exitCode !== null) throw new Error(`wireguard-go ended: see ${folder}/log`);
-    return (await namespace.run('wg', ['setconf', interfaceName, settings])).code === 0;
-  });
+  await uapiListens(child, interfaceName, () => readFileSync(logFile, 'utf8'));
+  await wg('setconf', interfaceName, settings);
   namespace.ip('addr', 'add', `${options.address}/32`, 'dev', interfaceName);
   namespace.ip('link', 'set', interfaceName, 'mtu', String(options.mtu ?? 1420), 'up');
   for (const prefix of gateway.allowedIps) namespace.ip('route', 'add', prefix, 'dev', interfaceName);
@@ -84,7 +82,7 @@ export async function startRemote(
     stop: async () => {
       await stopChild(child);
       log.end();
-      rmSync(`/var/run/wireguard/${interfaceName}.sock`, { force: true });
+      rmSync(uapiSocket(interfaceName), { force: true });
     },
   };
 }
