@@ -19,6 +19,8 @@ NODE_STAMP := .toolchain/node_modules/.package-lock.json
 MODULES_STAMP := node_modules/.package-lock.json
 UNIT_TESTS = $(sort $(shell find test -name '*.test.ts' -not -path 'test/system/*'))
 SYSTEM_TESTS = $(sort $(shell find test/system -name '*.test.ts'))
+# Of tap's reporters the plain one alone keeps what a test file says on standard error. A person sees a line a file.
+OUTCOMES := sed -nu '/^\(not \)\?ok /p'
 
 .PHONY: help
 help: ## Print the targets
@@ -90,14 +92,14 @@ check: types lint ## Types, lint and format
 
 unit: apt-test build build/native/test-native build/native/test-native-asan build/native/fuzz-datagram build/native/fuzz-dns build/native/fuzz-fragment build/native/fuzz-frame build/native/fuzz-handshake build/native/fuzz-listen ## The tests that need no namespaces
 	mkdir -p build/test
-	tap --reporter=terse --jobs=2 --output-file=build/test/unit.tap $(UNIT_TESTS)
+	tap --reporter=tap --jobs=2 $(UNIT_TESTS) 2>build/test/unit.stderr | tee build/test/unit.tap | $(OUTCOMES)
 
 system: apt-test build ## The tests in network namespaces, with real peers (root)
 	mkdir -p build/test
-	tap --reporter=terse --jobs=1 --output-file=build/test/system.tap $(SYSTEM_TESTS)
+	tap --reporter=tap --jobs=1 $(SYSTEM_TESTS) 2>build/test/system.stderr | tee build/test/system.tap | $(OUTCOMES)
 
 test: check ## Everything: set-up, checks, unit and system tests; the last line counts them
-	mkdir -p build/test; rm -f build/test/*.tap
+	mkdir -p build/test; rm -f build/test/*.tap build/test/*.stderr
 	$(MAKE) --no-print-directory --keep-going unit system || true
 	node test/tally.ts build/test/unit.tap build/test/system.tap
 
