@@ -30,7 +30,6 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags } from '../../src/platform/engine.ts';
 import { startOrder } from '../../src/platform/supervise/privilege.ts';
 import { vendorRegistry } from '../../src/platform/vendor-registry.ts';
 import { packVendors } from '../../src/sensor/vendor.ts';
@@ -67,12 +66,23 @@ const kept = {
   'raw-socket': () => ['package.json', 'index.js'],
 };
 
+/** What the unit of `name` gives Node before the program: V8 takes compiled code only under the flags it was made under. */
+function unitFlags(name: string): string[] {
+  const unit = readFileSync(
+    join(root, `rootfs-overlay/usr/lib/systemd/system/anteroom-${name}.service`),
+    'utf8',
+  );
+  const words = /^ExecStart=\S+\/node (.*)$/m.exec(unit)?.[1]?.split(' ');
+  if (words === undefined) throw new Error(`anteroom-${name}.service starts nothing by Node`);
+  return words.filter((word) => word.startsWith('--'));
+}
+
 /** How each is run for its code: far enough to load all of it, and no farther. */
 const programs: readonly { name: string; flags?: readonly string[]; words?: readonly string[] }[] = [
-  ...startOrder.map((name) => ({ name: `src/main/${name}`, flags: nodeFlags(name) })),
+  ...startOrder.map((name) => ({ name: `src/main/${name}`, flags: unitFlags(name) })),
   { name: 'src/main/reachability' },
   { name: 'src/cli/anteroom', words: ['--version'] },
-  { name: 'src/cli/screen', flags: ['--jitless'], words: ['--nothing'] },
+  { name: 'src/cli/screen', flags: unitFlags('screen'), words: ['--nothing'] },
 ];
 
 /** zod speaks fifty languages; a third of each bundle would be the forty-nine that nobody hears. */

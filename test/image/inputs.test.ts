@@ -150,10 +150,12 @@ await t.test('the processes are bundled and start', (t) => {
     `${z.object({ version: z.string() }).parse(JSON.parse(read('package.json'))).version}\n`,
   );
   t.equal(run.stderr, '', 'its compiled code is taken');
-  for (const name of processNames) {
+  const flags = (name: string): string[] => {
     const unit = read(`rootfs-overlay/usr/lib/systemd/system/anteroom-${name}.service`);
-    const flags = /^ExecStart=\S+ ((?:--\S+ )*)\S+$/m.exec(unit)?.[1]?.split(' ').slice(0, -1) ?? [];
-    const bare = spawnSync(node, [...flags, join(app, `src/main/${name}.js`)], {
+    return /^ExecStart=\S+ ((?:--\S+ )*)\S+$/m.exec(unit)?.[1]?.split(' ').slice(0, -1) ?? [];
+  };
+  for (const name of processNames) {
+    const bare = spawnSync(node, [...flags(name), join(app, `src/main/${name}.js`)], {
       encoding: 'utf8',
       env: { ANTEROOM_CONFIG: join(out, 'no-such-file') },
     });
@@ -164,7 +166,7 @@ await t.test('the processes are bundled and start', (t) => {
       `${name}: its compiled code is taken under the flags of its unit`,
     );
   }
-  const screen = spawnSync(node, ['--jitless', join(app, 'src/cli/screen.js'), '--nothing'], {
+  const screen = spawnSync(node, [...flags('screen'), join(app, 'src/cli/screen.js'), '--nothing'], {
     encoding: 'utf8',
     env: {},
   });
