@@ -9,17 +9,14 @@ import { exitCodes } from '../wire/errors.ts';
 import type { SelfTestItem } from '../wire/provision-status.ts';
 import { announce } from './provision-announce.ts';
 import { mend } from './provision-apply.ts';
+import { SYS, boxOptions } from './provision-box.ts';
+import type { BoxOptions } from './provision-box.ts';
 import { copyStick, returnReceipts } from './provision-carry.ts';
 import { readReachability, writeReachability, writeSelfTest } from './provision-facts.ts';
 import { placesOf, readEnrolled } from './provision-memory.ts';
 import { askDevices } from './provision-reachability.ts';
 import { PING_TIMEOUT_MS, selfTest } from './provision-selftest.ts';
 import { portNames } from './provision-site.ts';
-
-interface Box {
-  readonly stateDir: string;
-  readonly runDir: string;
-}
 
 /** While a gateway is set up, somebody looks at the steps: how often they are tried, and for how long at most. */
 const WATCH_EVERY_MS = 20_000;
@@ -33,7 +30,7 @@ const ASK_TIMES = 10;
 const settled = (items: readonly SelfTestItem[]): boolean =>
   items.every(({ level }) => level === 'ok' || level === 'off');
 
-async function watch(said: Box & { sys: string; disk?: string; once?: boolean }): Promise<void> {
+async function watch(said: BoxOptions & { sys: string; disk?: string; once?: boolean }): Promise<void> {
   const until = performance.now() + WATCH_MS;
   for (;;) {
     const enrolled = readEnrolled(placesOf(said.stateDir));
@@ -53,7 +50,7 @@ async function watch(said: Box & { sys: string; disk?: string; once?: boolean })
 }
 
 /** Ask the devices that the stick names until each has answered, and write down what came of it. */
-async function ask(said: Box & { once?: boolean }): Promise<void> {
+async function ask(said: BoxOptions & { once?: boolean }): Promise<void> {
   const addresses = readEnrolled(placesOf(said.stateDir))?.plan.reachability ?? [];
   if (addresses.length === 0) return;
   for (let time = 1; ; time++) {
@@ -65,10 +62,12 @@ async function ask(said: Box & { once?: boolean }): Promise<void> {
   }
 }
 
-export function registerAppliance(group: Command, box: (command: Command) => Command): void {
-  box(group.command('announce').description('mend what a power cut left, and say what is public of this box'))
+export function registerAppliance(group: Command): void {
+  boxOptions(
+    group.command('announce').description('mend what a power cut left, and say what is public of this box'),
+  )
     .option('--keep <file>', 'write it here too, for the next start')
-    .action((said: Box & { keep?: string }) => {
+    .action((said: BoxOptions & { keep?: string }) => {
       const places = placesOf(said.stateDir);
       mend(places);
       const { phase, site } = announce(places, said.runDir, {
@@ -97,12 +96,12 @@ export function registerAppliance(group: Command, box: (command: Command) => Com
     .action((copy: string, mounted: string) => {
       process.stdout.write(`${returnReceipts(copy, mounted)}\n`);
     });
-  box(group.command('watch').description('repeat the self-test while the gateway is set up'))
-    .option('--sys <dir>', 'where the kernel tells of the hardware', '/sys')
+  boxOptions(group.command('watch').description('repeat the self-test while the gateway is set up'))
+    .option('--sys <dir>', 'where the kernel tells of the hardware', SYS)
     .option('--disk <dir>', 'a folder on the data partition that may be written here')
     .option('--once', 'once')
     .action(watch);
-  box(group.command('ask').description('ask the devices that the stick names whether they answer'))
+  boxOptions(group.command('ask').description('ask the devices that the stick names whether they answer'))
     .option('--once', 'once')
     .action(ask);
 }
