@@ -82,12 +82,23 @@ N ?= 10
 image-cuts: ## Kill the machine N times at random moments; it must come up each time with everything acknowledged
 	node test/image/cuts.ts $(N) $(SEED)
 
-image-test: ## Build two versions for amd64 and try them in QEMU: first start, update, roll-back, damage (hours; figures in build/bench/image.json)
+# Images are made once, the three machines are apart: `make -j2 image-test` has two of them at a time.
+.PHONY: image-test-images image-test-start image-test-provision image-test-update
+image-test-images:
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=1
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
 	$(MAKE) --no-print-directory image-plain
+
+image-test-start: image-test-images
 	node test/image/appliance.ts
+
+image-test-provision: image-test-images
+	node test/image/provision.ts
+
+image-test-update: image-test-images
 	node test/image/update.ts
+
+image-test: image-test-start image-test-update image-test-provision ## Build two versions for amd64 and try them in QEMU: first starts, sticks, update, roll-back, damage (hours; figures in build/bench/image.json)
 
 image-test-arm64: ## Build for arm64 and try it in QEMU: below UEFI, and below U-Boot as on a Raspberry Pi (slow)
 	$(MAKE) --no-print-directory image ARCH=arm64 VERSION=1

@@ -1,6 +1,6 @@
 /**
  * The stick and the image: a machine nobody has set up, and what a technician does with it. Takes half an hour, so it is
- * no part of `make test`. Needs the image VERSION 1 in build/image/amd64.
+ * no part of `make test`: `make image-test-provision`. Needs the image VERSION 1 in build/image/amd64.
  *
  *   node test/image/provision.ts [STEP...]     factory enrol answer again reset; all without a word, in this order
  *
