@@ -20,6 +20,7 @@ import { Fault } from '../wire/errors.ts';
 import { publicKeyText, siteId } from '../wire/ids.ts';
 import { bundleId, enrolmentHead, enrolmentPlan } from '../wire/provision.ts';
 import type { ProvisionPhase } from '../wire/provision-status.ts';
+import { count } from '../wire/scalar.ts';
 import { destroyTree, readBounded, replaceFile, syncFolder } from './durable-file.ts';
 
 const memorySchema = z.strictObject({
@@ -30,7 +31,7 @@ const memorySchema = z.strictObject({
   /** Of the enrolment that was left last; its receipt is in `farewell-<id>`. */
   lastEnrolment: bundleId.optional(),
   /** No earlier than this is it now. */
-  floor: z.number().int().nonnegative(),
+  floor: count,
   phase: z.enum(['new', 'leaving', 'reset', 'decommissioned']),
   /** While it is leaving: what its identity signed last, and whether anything is to stay. */
   leaving: z
@@ -45,7 +46,7 @@ export const enrolledSchema = z.strictObject({
   bundle: bundleId,
   /** Of the head as it was on the stick. */
   headDigest: z.string(),
-  at: z.number().int().nonnegative(),
+  at: count,
   head: enrolmentHead,
   plan: enrolmentPlan,
 });

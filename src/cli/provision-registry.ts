@@ -9,15 +9,14 @@ import * as z from 'zod';
 import { Fault } from '../wire/errors.ts';
 import { siteId } from '../wire/ids.ts';
 import { bundleId, gatewayKeys } from '../wire/provision.ts';
+import { count } from '../wire/scalar.ts';
 import { syncFolder } from './durable-file.ts';
-
-const instant = z.number().int().nonnegative();
 
 const stick = z.strictObject({
   id: bundleId,
   site: siteId,
-  made: instant,
-  notAfter: instant,
+  made: count,
+  notAfter: count,
   /** Gone once the receipt is accepted. */
   token: z.string().optional(),
   /** Where peers reach the gateway, where the stick said it. */
@@ -32,9 +31,9 @@ const gateway = z.strictObject({
   device: z.string(),
   version: z.string(),
   tpm: z.boolean(),
-  accepted: instant,
+  accepted: count,
   /** A receipt of reset or decommission came back. */
-  left: z.strictObject({ what: z.enum(['reset', 'decommission']), at: instant }).optional(),
+  left: z.strictObject({ what: z.enum(['reset', 'decommission']), at: count }).optional(),
 });
 const registrySchema = z.strictObject({
   format: z.literal(1),

@@ -16,6 +16,7 @@
  */
 import * as z from 'zod';
 import { isFault } from '../wire/errors.ts';
+import { integer } from '../wire/scalar.ts';
 import { signerText } from '../wire/signer.ts';
 
 export interface SealPort {
@@ -29,7 +30,7 @@ export interface SealPort {
 
 /** A bundle that was seen, and who may sign from it on. */
 const mark = z.strictObject({
-  revision: z.number().int().min(1),
+  revision: integer.min(1),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   /** Signers that bundles brought in; none before the first rotation, and then the configured ones count. */
   signers: z.array(signerText),

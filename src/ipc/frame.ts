@@ -11,18 +11,19 @@
  * connection: both ends are ours, so a bad frame is a fault, not a dialect.
  */
 import * as z from 'zod';
+import { count } from '../wire/scalar.ts';
 
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 const HEADER_BYTES = 4;
 
 const request = z.strictObject({
-  id: z.number().int().nonnegative(),
+  id: count,
   verb: z.string().max(64),
   body: z.unknown(),
 });
-const answer = z.strictObject({ id: z.number().int().nonnegative(), body: z.unknown() });
+const answer = z.strictObject({ id: count, body: z.unknown() });
 const failure = z.strictObject({
-  id: z.number().int().nonnegative(),
+  id: count,
   fault: z.strictObject({ code: z.string().max(64), detail: z.string() }),
 });
 const push = z.strictObject({ push: z.string().max(64), body: z.unknown() });

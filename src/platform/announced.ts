@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { clockState, provisionFacts, selfTestItem, stickState } from '../wire/provision-status.ts';
 import type { ClockState, ProvisionFacts } from '../wire/provision-status.ts';
+import { count } from '../wire/scalar.ts';
 import { readBounded } from './bounded-file.ts';
 
 const MAX_BYTES = 64 * 1024;
@@ -38,7 +39,7 @@ export const announcement = provisionFacts
   })
   .extend({
     /** No earlier than this is it now. */
-    floor: z.number().int().nonnegative(),
+    floor: count,
   });
 
 /** `unset` where nobody has said. `run` is the set-up's folder. */

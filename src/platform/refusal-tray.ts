@@ -31,6 +31,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { AuditEvent } from '../wire/audit-event.ts';
 import { provisionCode } from '../wire/provision-code.ts';
+import { count, integer } from '../wire/scalar.ts';
 
 /** Room for this many; the next ones are counted in the last. */
 export const TRAY_RECORDS = 256;
@@ -38,13 +39,13 @@ const MAX_RECORD_BYTES = 1024;
 const NAME = /^\d{15}-[0-9a-f]{8}$/;
 
 const trayRecord = z.strictObject({
-  at: z.number().int().nonnegative(),
+  at: count,
   code: provisionCode,
   digest: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
-  count: z.number().int().positive(),
+  count: integer.positive(),
 });
 export type TrayRecord = z.infer<typeof trayRecord>;
 

@@ -12,23 +12,24 @@
 import { createPublicKey, verify } from 'node:crypto';
 import * as z from 'zod';
 import { Fault } from '../../wire/errors.ts';
+import { integer } from '../../wire/scalar.ts';
 
 export const MANIFEST_MAX = 16 * 1024;
 const CONTEXT = Buffer.from('anteroom update 1\n');
 const MAX_FILE = 1024 * 1024 * 1024;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const size = z.number().int().min(1).max(MAX_FILE);
+const size = integer.min(1).max(MAX_FILE);
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/);
 const part = z.strictObject({ name, size, sha256, expanded: z.strictObject({ size, sha256 }) });
 
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   product: z.literal('anteroom'),
-  version: z.number().int().min(1).max(999_999_999),
+  version: integer.min(1).max(999_999_999),
   arch: z.enum(['amd64', 'arm64']),
   /** The oldest version that may still run once this one is confirmed: for a hole that an older one must not reopen. */
-  minimum: z.number().int().min(1).max(999_999_999).optional(),
+  minimum: integer.min(1).max(999_999_999).optional(),
   rootHash: sha256,
   kernel: z.strictObject({ name, size, sha256 }),
   root: part,

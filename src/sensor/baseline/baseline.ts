@@ -12,6 +12,7 @@
  */
 import * as z from 'zod';
 import type { AcceptedConduct, BaselineFlow } from '../../wire/finding.ts';
+import { count, integer } from '../../wire/scalar.ts';
 import type { Host } from '../host.ts';
 import type { Findings } from '../findings/findings.ts';
 import { DAY_MS, DeviceBaseline, ENTRIES, flowOf, hoursOf } from './device.ts';
@@ -58,24 +59,23 @@ export interface Conduct {
   readonly fresh: boolean;
 }
 
-const whole = z.number().int().nonnegative();
 const keptEntry = z.object({
   role: z.enum(['client', 'server']),
   peer: z.string().max(64),
   address: z.string().max(64),
   outside: z.boolean(),
   transport: z.enum(['tcp', 'udp']),
-  port: whole.max(65_535),
+  port: count.max(65_535),
   protocol: z.string().max(32).optional(),
   first: z.number(),
   last: z.number(),
-  flows: whole,
-  out: whole,
-  in: whole,
-  day: z.number().int(),
-  dayOut: whole,
-  most: whole,
-  days: whole,
+  flows: count,
+  out: count,
+  in: count,
+  day: integer,
+  dayOut: count,
+  most: count,
+  days: count,
   learnt: z.boolean(),
   accepted: z.boolean().optional(),
 });
@@ -83,10 +83,10 @@ const keptDevice = z.object({
   mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
   started: z.number(),
   last: z.number(),
-  days: whole,
-  day: z.number().int(),
+  days: count,
+  day: integer,
   gap: z.number().nonnegative(),
-  hours: z.array(whole).length(24),
+  hours: z.array(count).length(24),
   wide: z.boolean(),
   entries: z.array(keptEntry).max(ENTRIES),
   versions: z

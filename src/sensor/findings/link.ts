@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import { decodeDhcpOffer } from '../../protocol/dhcp/offer.ts';
+import { count } from '../../wire/scalar.ts';
 import { macText, printAddress } from '../frame.ts';
 import type { Frame } from '../frame.ts';
 import type { HostTable } from '../host-table.ts';
@@ -39,9 +40,8 @@ interface Claim {
   flips: number;
 }
 
-const whole = z.number().int().nonnegative();
 /** A DHCP server as it is kept over a restart. */
-const serverRow = z.object({ server: whole, router: whole, network: whole, first: z.number() });
+const serverRow = z.object({ server: count, router: count, network: count, first: z.number() });
 export type ServerRow = z.infer<typeof serverRow>;
 
 const quad = (n: number): string => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255].join('.');
