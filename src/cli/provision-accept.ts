@@ -19,7 +19,7 @@ import {
   receiptContent,
 } from '../wire/provision.ts';
 import type { CredentialContent, FarewellContent, ReceiptContent } from '../wire/provision.ts';
-import { receiptMac } from './provision-apply.ts';
+import { receiptMac } from './provision-enrol.ts';
 import type { Registry } from './provision-registry.ts';
 
 const refuse = (why: string): Fault => new Fault('RECEIPT_REFUSED', why);

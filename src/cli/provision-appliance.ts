@@ -8,7 +8,7 @@ import { version } from '../platform/version.ts';
 import { exitCodes } from '../wire/errors.ts';
 import type { SelfTestItem } from '../wire/provision-status.ts';
 import { announce } from './provision-announce.ts';
-import { mend } from './provision-apply.ts';
+import { mend } from './provision-enrol.ts';
 import { SYS, boxOptions } from './provision-box.ts';
 import type { BoxOptions } from './provision-box.ts';
 import { copyStick, returnReceipts } from './provision-carry.ts';

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { Fault } from '../wire/errors.ts';
 import { MAX_HEAD_BYTES } from '../wire/provision.ts';
 import { readBounded, replaceFile } from './durable-file.ts';
-import { mend } from './provision-apply.ts';
+import { mend } from './provision-enrol.ts';
 import { SIGNERS, boxOptions, outcomeText, readSignerFolder, stopProcesses } from './provision-box.ts';
 import type { BoxOptions } from './provision-box.ts';
 import { placesOf, readMemory } from './provision-memory.ts';

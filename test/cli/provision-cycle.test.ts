@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { acceptFarewell, acceptReceipt, makeCredential, peerLines } from '../../src/cli/provision-accept.ts';
-import { mend } from '../../src/cli/provision-apply.ts';
+import { mend } from '../../src/cli/provision-enrol.ts';
 import {
   deviceCodeOf,
   openDeviceKey,
