@@ -111,8 +111,6 @@ export function register(program: Command): void {
   const group = program.command('provision').description('setting up a gateway with a stick');
   registerOffice(group);
   registerTake(group);
-  registerLeave(group);
-  registerAppliance(group);
 
   boxOptions(
     group.command('identity').description('the device code, which the office can make a stick for'),
@@ -161,4 +159,6 @@ export function register(program: Command): void {
       writeNew(said.out, read.bytes, 0o644);
       process.stdout.write(`${said.out}\n`);
     });
+  registerLeave(group);
+  registerAppliance(group);
 }
