@@ -82,8 +82,8 @@ N ?= 10
 image-cuts: ## Kill the machine N times at random moments; it must come up each time with everything acknowledged
 	node test/image/cuts.ts $(N) $(SEED)
 
-# Images are made once, the three machines are apart: `make -j2 image-test` has two of them at a time.
-.PHONY: image-test-images image-test-start image-test-provision image-test-update
+# Images are made once, what is tried with them is apart: `make -j2 image-test` does two at a time.
+.PHONY: image-test-images image-test-start image-test-provision image-test-base image-test-update image-test-rollback
 image-test-images:
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=1
 	$(MAKE) --no-print-directory image ARCH=amd64 VERSION=2
@@ -95,10 +95,16 @@ image-test-start: image-test-images
 image-test-provision: image-test-images
 	node test/image/provision.ts
 
-image-test-update: image-test-images
-	node test/image/update.ts
+image-test-base: image-test-images
+	node test/image/update.ts base
 
-image-test: image-test-start image-test-update image-test-provision ## Build two versions for amd64 and try them in QEMU: first starts, sticks, update, roll-back, damage (hours; figures in build/bench/image.json)
+image-test-update: image-test-base
+	node test/image/update.ts stick tamper net corrupt old moved flipped cuts
+
+image-test-rollback: image-test-base
+	node test/image/update.ts rollback
+
+image-test: image-test-start image-test-rollback image-test-update image-test-provision ## Build two versions for amd64 and try them in QEMU: first starts, sticks, update, roll-back, damage (hours; figures in build/bench/image.json)
 
 image-test-arm64: ## Build for arm64 and try it in QEMU: below UEFI, and below U-Boot as on a Raspberry Pi (slow)
 	$(MAKE) --no-print-directory image ARCH=arm64 VERSION=1
