@@ -174,6 +174,12 @@ async function second(): Promise<void> {
     say('a restart keeps state');
     await echo(machine, cables, site());
     await measure(machine, cables);
+    await machine.qmp('system_powerdown');
+    assert.doesNotMatch(
+      await machine.run('sleep 10; systemctl list-jobs --no-legend', ASK),
+      /poweroff|shutdown/,
+    );
+    say('a short press of the power button ends nothing');
     await machine.switchOff(900);
   } finally {
     await machine.cut();
