@@ -12,7 +12,9 @@ import { until } from './until.ts';
 /** `Flags` of /proc/net/unix for a socket that listens: __SO_ACCEPTCON, include/linux/net.h. */
 const LISTENING = '00010000';
 
-export const uapiSocket = (device: string): string => `/var/run/wireguard/${device}.sock`;
+/** One for the whole machine, whatever network namespaces the interfaces are in. */
+export const uapiFolder = '/var/run/wireguard';
+export const uapiSocket = (device: string): string => `${uapiFolder}/${device}.sock`;
 
 /** The Unix sockets of the network namespace that `pid` is in, as /proc has them; none once it has ended. */
 function socketsOf(pid = 0): string[] {

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { newestBuild, use } from '../support/peers/wireguard-go.ts';
@@ -13,6 +13,7 @@ import { callerAddress, callerKey } from '../tunnel/callers.ts';
 import type { CallerCounters } from '../tunnel/callers.ts';
 import { ThreeWay, makeKeys, root, run, spawnIn } from '../tunnel/gateways.ts';
 import type { PeerOf } from '../tunnel/gateways.ts';
+import { uapiListens, uapiSocket } from '../support/uapi.ts';
 import { until } from '../support/until.ts';
 
 t.jobs = 1;
@@ -120,8 +121,9 @@ void t.test('a thousand peers', async (t) => {
     for (const [i, { device, keys, address }] of stocks.entries()) {
       const env = { ...process.env, WG_PROCESS_FOREGROUND: '1', LOG_LEVEL: 'error' };
       const args = ['netns', 'exec', names[2], 'wireguard-go', '-f', device];
-      children.push(spawn('ip', args, { env, stdio: 'ignore' }));
-      await until('wireguard-go answers', () => existsSync(`/var/run/wireguard/${device}.sock`));
+      const child = spawn('ip', args, { env, stdio: 'ignore' });
+      children.push(child);
+      await uapiListens(child, device);
       const file = join(network.folder, `${device}.key`);
       writeFileSync(file, keys.secret.toString('base64'), { mode: 0o600 });
       const peer = ['peer', a.keys.public, 'allowed-ips', '100.96.0.1/32', 'endpoint', '198.51.100.1:51820'];
@@ -203,7 +205,7 @@ void t.test('a thousand peers', async (t) => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await ended;
     }
-    for (const device of devices) rmSync(`/var/run/wireguard/${device}.sock`, { force: true });
+    for (const device of devices) rmSync(uapiSocket(device), { force: true });
     await network.close();
   }
 });

@@ -6,10 +6,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { uapiFolder } from '../uapi.ts';
 
 const RUN = '/run';
 const NAMESPACES = '/run/netns';
-const WIREGUARD_SOCKETS = '/var/run/wireguard';
 const ours = /^(ar(\d+)[a-z])(?:-|$)/;
 
 export interface Lease {
@@ -55,8 +55,8 @@ export function removeAll(prefix: string): void {
     }
     execFileSync('ip', ['netns', 'del', name]);
   }
-  for (const socket of list(WIREGUARD_SOCKETS).filter((entry) => entry.startsWith(`${prefix}-`)))
-    rmSync(join(WIREGUARD_SOCKETS, socket), { force: true });
+  for (const socket of list(uapiFolder).filter((entry) => entry.startsWith(`${prefix}-`)))
+    rmSync(join(uapiFolder, socket), { force: true });
   const folder = join(RUN, prefix);
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
@@ -69,7 +69,7 @@ export function removeAll(prefix: string): void {
 
 /** Remove what dead runs left behind; their prefixes. */
 export function clearStale(): string[] {
-  const names = [...list(NAMESPACES), ...list(RUN), ...list(WIREGUARD_SOCKETS)];
+  const names = [...list(NAMESPACES), ...list(RUN), ...list(uapiFolder)];
   const prefixes = new Set(names.map((name) => ours.exec(name)?.[1]).filter((p) => p !== undefined));
   const stale = [...prefixes].filter((prefix) => !alive(prefix));
   for (const prefix of stale) removeAll(prefix);
