@@ -20,8 +20,9 @@ const faults: string[] = [];
 /** The YAML block below line `at`, as far as it is worth reading. */
 function diagnostics(lines: readonly string[], at: number): string[] {
   if (lines[at + 1]?.trim() !== '---') return [];
-  const end = lines.findIndex((line, i) => i > at && line.trim() === '...');
-  return lines.slice(at + 2, Math.min(end, at + 2 + DIAGNOSTIC_LINES));
+  const block = lines.slice(at + 2, at + 2 + DIAGNOSTIC_LINES);
+  const end = block.findIndex((line) => line.trim() === '...');
+  return end === -1 ? block : block.slice(0, end);
 }
 
 /** What failed, was skipped or left to do in the TAP of one run. */
