@@ -67,49 +67,55 @@ interface ApplyCommand extends BoxOptions {
   readonly json?: boolean;
 }
 
+/** Say what came of it, to page and screen and here; a refusal goes to the audit log as well, as `recorded`. */
+function finish(
+  said: BoxOptions & Pick<ApplyCommand, 'hold' | 'json'>,
+  outcome: Outcome,
+  now: number,
+  recorded = outcome,
+): void {
+  const { code, detail } = outcome;
+  // The receipt is in a copy of the stick: who carries it there says so when it is done.
+  const held = said.hold === true && (code === 'OK2' || code === 'OK5');
+  writeStickState(
+    said.runDir,
+    held
+      ? { state: 'checking' }
+      : {
+          state: 'read',
+          code,
+          ...(detail === undefined ? {} : { detail: detail.slice(0, 300) }),
+          at: now,
+        },
+  );
+  if (said.json === true) printJson({ ...outcome, ...provisionCodes[code] });
+  else process.stdout.write(outcomeText(outcome));
+  if (!isRefusal(code)) return;
+  record(said, recorded, now);
+  process.exitCode = 65;
+}
+
 async function apply(roots: readonly string[], said: ApplyCommand): Promise<void> {
   const now = Math.max(Date.now(), said.floor ?? 0);
-  const finish = (outcome: Outcome): void => {
-    const { code, detail } = outcome;
-    // The receipt is in a copy of the stick: who carries it there says so when it is done.
-    const held = said.hold === true && (code === 'OK2' || code === 'OK5');
-    writeStickState(
-      said.runDir,
-      held
-        ? { state: 'checking' }
-        : {
-            state: 'read',
-            code,
-            ...(detail === undefined ? {} : { detail: detail.slice(0, 300) }),
-            at: now,
-          },
-    );
-    if (said.json === true) printJson({ ...outcome, ...provisionCodes[code] });
-    else process.stdout.write(outcomeText(outcome));
-    if (!isRefusal(code)) return;
-    record(said, outcome, now);
-    process.exitCode = 65;
-  };
   if (!mayAttempt(said.runDir, now)) {
-    finish({ code: 'E18' });
+    finish(said, { code: 'E18' }, now);
     return;
   }
   writeStickState(said.runDir, { state: 'checking' });
   const [asked] = said.codeStdin === true ? await readSecrets(['One-time code']) : [];
   const code = asked ?? takeTypedCode(said.runDir);
-  finish(
-    await applySticks(roots, {
-      state: said.stateDir,
-      signers: readSignerFolder(said.signers),
-      version,
-      model: modelOf(said.sys),
-      tpm: hasTpm(said.sys),
-      now,
-      clockTrusted: said.clock === undefined ? clockIsTrusted(said.sys) : said.clock === 'trusted',
-      stopProcesses,
-      ...(code === undefined ? {} : { code }),
-    }),
-  );
+  const outcome = await applySticks(roots, {
+    state: said.stateDir,
+    signers: readSignerFolder(said.signers),
+    version,
+    model: modelOf(said.sys),
+    tpm: hasTpm(said.sys),
+    now,
+    clockTrusted: said.clock === undefined ? clockIsTrusted(said.sys) : said.clock === 'trusted',
+    stopProcesses,
+    ...(code === undefined ? {} : { code }),
+  });
+  finish(said, outcome, now);
 }
 
 export function registerTake(group: Command): void {
@@ -137,9 +143,6 @@ export function registerTake(group: Command): void {
         ...(said.detail === undefined ? {} : { detail: said.detail.slice(0, 300) }),
       };
       const now = Date.now();
-      writeStickState(said.runDir, { state: 'read', at: now, ...outcome });
-      process.stdout.write(outcomeText(outcome));
-      record(said, mayAttempt(said.runDir, now) ? outcome : { code: 'E18' }, now);
-      process.exitCode = 65;
+      finish(said, outcome, now, mayAttempt(said.runDir, now) ? outcome : { code: 'E18' });
     });
 }
